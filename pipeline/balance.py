@@ -287,7 +287,7 @@ SEMANTIC = Step(
         Phase("drop", drop_alike, over_parts),
     ),
     settings=("balance.semantic", "seed"),
-    code=("pipeline/dedup/semantic.py",),
+    code=("pipeline/dedup/semantic.py", "pipeline/dedup/ranking.py"),
     outputs=("signals/semantic", "verdicts/semantic"),
     scratch=("exchange/semantic",),
 )
@@ -320,7 +320,7 @@ MIX = Step(
     name="mix",
     phases=(Phase("plan", plan_mix, once),),
     settings=("balance.mix", "seed"),
-    code=("pipeline/mix/plan.py", "classifiers/taxonomy.yaml"),
+    code=("pipeline/mix/plan.py", "pipeline/mix/spec.py", "classifiers/taxonomy.yaml"),
     outputs=("mix.json",),
 )
 

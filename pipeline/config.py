@@ -103,7 +103,7 @@ class Balance(Settings):
     models: Models = Models()
     semantic: Semantic = Semantic()
     tokens: Tokens = Tokens()
-    mix: str | dict[str, Any] = "balanced"  # a named mix, or one written out (see pipeline/mix/plan.py)
+    mix: str | dict[str, Any] = "balanced"  # a named mix, or one written out (see pipeline/mix/spec.py)
     shard_megabytes: Positive = 128
 
 

@@ -260,7 +260,7 @@ EXACT = Step(
         Phase("drop", drop_copies, over_parts),
     ),
     settings=(),
-    code=("pipeline/dedup/exact.py", "pipeline/exchange.py"),
+    code=("pipeline/dedup/exact.py", "pipeline/dedup/ranking.py", "pipeline/exchange.py"),
     outputs=("signals/exact", "verdicts/exact"),
     scratch=("exchange/exact",),
 )

@@ -150,7 +150,7 @@ NEAR = Step(
         Phase("drop", drop_near, over_parts),
     ),
     settings=("refine.near",),
-    code=("pipeline/dedup/near.py",),
+    code=("pipeline/dedup/near.py", "pipeline/dedup/ranking.py", "pipeline/dedup/segment.py"),
     outputs=("signals/near", "verdicts/near"),
     scratch=("exchange/near",),
 )

@@ -1,0 +1,96 @@
+"""One page from bytes to clean text, around any backend: what is the same for all of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pipeline.extraction import Backend, Extracted
+from pipeline.extraction.decode import clean, decode
+from pipeline.extraction.facts import head_fields, page_facts, scan
+from pipeline.extraction.sandbox import Crash, Timeout
+from pipeline.schema import Record
+
+_MAX_ATTRIBUTES = 1_000  # of one tag; parsers compare each with all others
+_BINARY = re.compile(
+    rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x01\x00|\x7fELF", re.DOTALL
+)
+_FEED = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex)\b", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    max_page_bytes: int
+    max_tags: int
+    max_depth: int
+    min_characters: int
+
+
+class PageExtractor:
+    """Extracts pages with one backend within limits; see pipeline.extraction.Extractor for the methods."""
+
+    def __init__(self, backend: Backend, limits: Limits) -> None:
+        self._backend = backend
+        self._limits = limits
+
+    def page(self, record: Record) -> Extracted:
+        if record.text is None:
+            return self.extract(record.body, record.url, record.charset)
+        return self._judged(Extracted(text=clean(record.text), charset=record.charset or "utf-8"))
+
+    def extract(self, html: bytes, url: str | None = None, http_charset: str = "") -> Extracted:
+        if len(html) > self._limits.max_page_bytes:
+            return Extracted(reason="extract.too_large", detail=f"{len(html):,} bytes")
+        if _BINARY.match(html):
+            return Extracted(reason="extract.not_html", detail="the bytes are of another format")
+        decoded = decode(html, http_charset)
+        counts = scan(decoded.text.encode("utf-8", "replace"), self._limits.max_depth)
+        fields = head_fields(decoded.text)
+        page = Extracted(
+            title=fields["title"],
+            date=fields["date"],
+            charset=decoded.charset,
+            facts=page_facts(len(html), decoded.replaced, counts, fields),
+        )
+        page.reason, page.detail = self._over_limit(counts)
+        if page.reason is None:
+            page.reason = _not_html(decoded.text, counts["tags"])
+        if page.reason is None:
+            self._extract_text(page, decoded.text, url)
+        return page
+
+    def close(self) -> None:
+        self._backend.close()
+
+    def _over_limit(self, counts: dict[str, int]) -> tuple[str | None, str]:
+        limits = self._limits
+        if counts["depth"] > limits.max_depth:
+            return "extract.too_deep", f"more than {limits.max_depth} elements inside each other"
+        if counts["tags"] > limits.max_tags:
+            return "extract.too_many_tags", f"{counts['tags']:,} tags"
+        if counts["attributes"] > _MAX_ATTRIBUTES:
+            return "extract.too_many_attributes", f"{counts['attributes']:,} attributes in one tag"
+        return None, ""
+
+    def _extract_text(self, page: Extracted, html: str, url: str | None) -> None:
+        try:
+            page.text = clean(self._backend(html, url or ""))
+        except Timeout:
+            page.reason, page.quarantined = "extract.timeout", True
+        except Crash as crash:
+            page.reason, page.quarantined, page.detail = "extract.crashed", True, str(crash)
+        else:
+            self._judged(page)
+
+    def _judged(self, page: Extracted) -> Extracted:
+        if len(page.text.strip()) < self._limits.min_characters:
+            page.reason = "extract.empty"
+        return page
+
+
+def _not_html(html: str, tags: int) -> str | None:
+    if not html.strip():
+        return "extract.empty"
+    return "extract.not_html" if tags == 0 or _FEED.match(html) else None

@@ -1,0 +1,253 @@
+"""The solver: how often to read the documents of each category and language, so that the tokens have the mix's shares.
+
+A document is read at most ``max_repeats`` times, so small categories may not reach their share. What they lack goes to
+all others in proportion (waterfilling); the plan says who fell short and who took it. Caps, floors and the total always
+hold; after them the categories' shares, then the languages'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.errors import UserError
+from pipeline.mix.spec import MixSpec, Taxonomy, assign
+
+CELLS = pa.schema({"category": pa.string(), "language": pa.string(), "documents": pa.int64(), "tokens": pa.int64()})
+
+ROUNDS = 200  # of fitting categories and languages in turn, at most
+TOLERANCE = 1e-9  # of the total; where a round changes less, fitting ends
+DIGITS = 12  # of repeats, so that the last bits of sums do not show
+TINY = 1e-300  # in place of a divisor that may be 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A solved mix. Shares are shares of tokens and sum to 1; ``repeats`` is tokens read / unique tokens.
+
+    categories: category, group, kind, documents, unique_tokens, share_before, target_share, share_after, repeats,
+    shortfall (what the share lacks to its target) and surplus (what it took of others' shortfall).
+    languages: language, unique_tokens, share_before, target_share, share_after, repeats, shortfall, surplus.
+    cells: category, language, documents, unique_tokens, repeats.
+    """
+
+    name: str
+    seed: int
+    max_repeats: float
+    tokens_before: int
+    tokens_after: float
+    categories: list[dict[str, Any]]
+    languages: list[dict[str, Any]]
+    cells: list[dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """What mix.json holds, but for the tokenizer."""
+        return {"version": 1, **vars(self)}
+
+
+def solve(cells: pa.Table, spec: MixSpec, taxonomy: Taxonomy, seed: int = 0) -> Plan:
+    """Solves ``spec`` over ``cells`` (schema CELLS, a row for each category and language).
+
+    Raises UserError for a plan that cannot be: nothing to read, a budget or floors beyond the caps, unknown names.
+    """
+    leaves = list(taxonomy.leaves)
+    languages = sorted({*cells["language"].to_pylist(), *spec.languages})
+    documents, unique = _matrices(cells, leaves, languages)
+    wanted = np.array([spec.languages.get(language, 1) > 0 for language in languages])
+    usable = unique * wanted
+    weights = _weights(spec, taxonomy)
+    targets = _category_targets(weights * usable.sum(axis=1), spec, taxonomy)
+    caps = spec.max_repeats * usable * (targets > 0)[:, None]
+    total = _total(usable[targets > 0].sum(), caps.sum(), spec)
+    base = targets[:, None] * usable / np.maximum(usable.sum(axis=1), 1)[:, None]
+    floors = _floors(base, caps, total, spec, taxonomy)
+    category_totals = fill(targets, floors.sum(axis=1), caps.sum(axis=1), total)
+    language_targets = _language_targets(base.sum(axis=0), languages, spec)
+    language_totals = fill(language_targets, floors.sum(axis=0), caps.sum(axis=0), total) if spec.languages else None
+    tokens = _fit(base, floors, caps, category_totals, language_totals)
+    repeats = np.minimum(np.round(tokens / np.maximum(unique, 1), DIGITS), spec.max_repeats)
+    return _plan(spec, taxonomy, languages, documents, unique, repeats, targets, language_targets, seed)
+
+
+def fill(weights: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> np.ndarray:
+    """``total`` shared out in proportion to ``weights``, each between ``low`` and ``high`` (waterfilling).
+
+    That is clip(level · weights, low, high) for the level whose sum is ``total``, or ``high`` where it is out of reach.
+    """
+    return np.clip(_level(weights, low, high, total) * weights, low, high)
+
+
+def _level(weights: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> float:
+    """The level; the sum of clip(level · weights, low, high) is linear between the levels that meet a bound."""
+    some = weights > 0
+    knots = np.unique(np.concatenate([[0.0], low[some] / weights[some], high[some] / weights[some]]))
+    sums = np.clip(knots[:, None] * weights, low, high).sum(axis=1)
+    return float(np.interp(total, sums, knots))
+
+
+def _matrices(cells: pa.Table, leaves: list[str], languages: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Documents and tokens, float64 [leaves, languages]."""
+    unknown = sorted(set(cells["category"].to_pylist()) - set(leaves))
+    if unknown:
+        raise UserError(
+            f"the documents have the category {unknown[0]!r}, which the taxonomy lacks: classify them again"
+        )
+    documents, tokens = np.zeros((2, len(leaves), len(languages)))
+    for cell in cells.to_pylist():
+        at = leaves.index(cell["category"]), languages.index(cell["language"])
+        documents[at] += cell["documents"]
+        tokens[at] += cell["tokens"]
+    return documents, tokens
+
+
+def _weights(spec: MixSpec, taxonomy: Taxonomy) -> np.ndarray:
+    """Multiplier of each leaf; 1 where the mix says nothing."""
+    names = assign(spec.weights, taxonomy, spec.name)
+    return np.array([spec.weights[names[leaf]] if leaf in names else 1.0 for leaf in taxonomy.leaves])
+
+
+def _category_targets(natural: np.ndarray, spec: MixSpec, taxonomy: Taxonomy) -> np.ndarray:
+    """Target share of each leaf. Named shares are split by ``natural`` (weighted tokens); so is the rest."""
+    names = assign(spec.shares, taxonomy, spec.name)
+    named = sum(spec.shares.values())
+    if named > 1 + TOLERANCE:
+        raise UserError(f"the shares of the mix {spec.name!r} add up to {named:.4g}: lower them to 1 or less")
+    targets = np.zeros(len(natural))
+    for name, share in [*spec.shares.items(), (None, max(0.0, 1 - named))]:
+        members = np.array([names.get(leaf) == name for leaf in taxonomy.leaves])
+        split = natural * members
+        if name is not None and not split.any():
+            split = members.astype(float)  # nothing to read here: the plan shows the whole share as shortfall
+        targets += share * split / max(split.sum(), TINY)
+    if not (targets * natural).any():
+        raise UserError(f"the mix {spec.name!r} has nothing to read: no document is in a category that it wants")
+    return targets / targets.sum()
+
+
+def _language_targets(natural: np.ndarray, languages: list[str], spec: MixSpec) -> np.ndarray:
+    """Target share of each language: those that ``spec`` names share what they have together by their ratio."""
+    ratio = np.array([spec.languages.get(language, 0.0) for language in languages])
+    named = np.array([language in spec.languages for language in languages])
+    natural = natural / natural.sum()
+    return np.where(named, natural[named].sum() * ratio / max(ratio.sum(), TINY), natural)
+
+
+def _total(usable: float, reachable: float, spec: MixSpec) -> float:
+    """Tokens to read."""
+    if spec.budget is None:
+        return min(usable, reachable)
+    if spec.budget > reachable:
+        raise UserError(
+            f"the mix {spec.name!r} wants {spec.budget:,} tokens, but of the {usable:,.0f} that it may take its caps "
+            f"allow no more than {reachable:,.0f}: lower its budget or raise max_repeats"
+        )
+    return float(spec.budget)
+
+
+def _floors(base: np.ndarray, caps: np.ndarray, total: float, spec: MixSpec, taxonomy: Taxonomy) -> np.ndarray:
+    """Least tokens of each cell, so that each name in ``spec.floors`` has its share of ``total``."""
+    floors = np.zeros_like(base)
+    covered = assign(spec.floors, taxonomy, spec.name)
+    for name, share in spec.floors.items():
+        cells = np.array([covered.get(leaf) == name for leaf in taxonomy.leaves])[:, None] & (caps > 0)
+        reachable = caps[cells].sum()
+        if share * total > reachable:
+            raise UserError(
+                f"the mix {spec.name!r} has the floor {share:.4g} for {name!r}, but its caps allow {name!r} no more "
+                f"than {reachable / total:.4g}: lower the floor or the budget, or raise max_repeats"
+            )
+        floors[cells] = fill(base[cells], np.zeros(cells.sum()), caps[cells], share * total)
+    if floors.sum() > total * (1 + TOLERANCE):
+        raise UserError(
+            f"the floors of the mix {spec.name!r} add up to {floors.sum() / total:.4g}: lower them to 1 or less"
+        )
+    return floors
+
+
+def _fit(
+    base: np.ndarray, low: np.ndarray, high: np.ndarray, row_totals: np.ndarray, column_totals: np.ndarray | None
+) -> np.ndarray:
+    """Cells rows · base · columns within bounds whose sums are the totals: iterative proportional fitting.
+
+    Where both totals cannot be met at once, those of the rows are.
+    """
+    rows, columns = np.ones(len(base)), np.ones(base.shape[1])
+    reached = np.zeros(base.shape[1])
+    for _ in range(ROUNDS):
+        for i in np.flatnonzero(row_totals):
+            rows[i] = _level(base[i] * columns, low[i], high[i], row_totals[i])
+        tokens = np.clip(rows[:, None] * base * columns, low, high)
+        before, reached = reached, tokens.sum(axis=0)
+        if column_totals is None or np.abs(reached - before).max() <= TOLERANCE * row_totals.sum():
+            break
+        for j in np.flatnonzero(column_totals):
+            columns[j] = _level(base[:, j] * rows, low[:, j], high[:, j], column_totals[j])
+        columns = np.maximum(columns / columns.max(), 1e-30)  # only ratios matter; totals at odds drive them apart
+    return tokens
+
+
+def _plan(
+    spec: MixSpec,
+    taxonomy: Taxonomy,
+    languages: list[str],
+    documents: np.ndarray,
+    unique: np.ndarray,
+    repeats: np.ndarray,
+    category_targets: np.ndarray,
+    language_targets: np.ndarray,
+    seed: int,
+) -> Plan:
+    leaves, read = list(taxonomy.leaves), unique * repeats
+    categories = [
+        {
+            "category": leaf,
+            "group": taxonomy.group[leaf],
+            "kind": taxonomy.kind[leaf],
+            "documents": int(documents[i].sum()),
+        }
+        | account
+        for i, (leaf, account) in enumerate(zip(leaves, _accounts(unique, read, category_targets, 1), strict=True))
+        if documents[i].any() or category_targets[i] > 0
+    ]
+    by_language = _accounts(unique, read, language_targets, 0)
+    cells = [
+        {
+            "category": leaves[i],
+            "language": languages[j],
+            "documents": int(documents[i, j]),
+            "unique_tokens": int(unique[i, j]),
+            "repeats": float(repeats[i, j]),
+        }
+        for i, j in np.argwhere(documents)
+    ]
+    return Plan(
+        name=spec.name,
+        seed=seed,
+        max_repeats=spec.max_repeats,
+        tokens_before=int(unique.sum()),
+        tokens_after=float(read.sum()),
+        categories=categories,
+        languages=[{"language": name} | account for name, account in zip(languages, by_language, strict=True)],
+        cells=cells,
+    )
+
+
+def _accounts(unique: np.ndarray, read: np.ndarray, targets: np.ndarray, axis: int) -> list[dict[str, Any]]:
+    """What a plan does to each row (``axis`` 1) or column (0) of the cells."""
+    before, after = unique.sum(axis=axis), read.sum(axis=axis)
+    shares = after / read.sum()
+    columns = {
+        "share_before": before / unique.sum(),
+        "target_share": targets,
+        "share_after": shares,
+        "repeats": after / np.maximum(before, 1),
+        "shortfall": np.maximum(targets - shares, 0),
+        "surplus": np.maximum(shares - targets, 0),
+    }
+    return [
+        {"unique_tokens": int(tokens)} | {name: float(column[i]) for name, column in columns.items()}
+        for i, tokens in enumerate(before)
+    ]
