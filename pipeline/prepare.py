@@ -111,7 +111,7 @@ def _enter(record: Record, book: Book, settings: config.Prepare, counts: Counts)
         page = page_extractor(settings.extraction).page(record)
     if page.reason:
         counts.dropped[page.reason] += 1
-        return book.enter(record, "extract", page.reason, page.quarantined)
+        return book.enter(record, "extract", page.reason, page.quarantined, page.detail)
     book.enter(record, "language", None)
     book.documents.append(
         {
@@ -244,7 +244,9 @@ DOCUMENTS_STEP = Step(
         "pipeline/reading",
         "pipeline/extraction",
         "rules/url.py",
+        "rules/blocklist.py",
         "rules/lists",
+        "rules/allowed_domains.txt",
         "classifiers/language.py",
         "classifiers/models/lid.176.ftz",
     ),

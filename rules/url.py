@@ -27,6 +27,7 @@ from rules.blocklist import BlockList
 SOFT_WORDS = 2  # different ones that drop a page (datatrove's default)
 BUNDLED_ARCHIVE = "url_filterblacklists*.tar.gz"
 OWN_LISTS = Path(__file__).parent / "lists"
+ALLOWED = Path(__file__).with_name("allowed_domains.txt")
 _HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#]*@)?(\[[^\]/]*\]|[^/?#:]*)")
 _IGNORED = re.compile(r"[\t\r\n]")  # as browsers do; a block list's entries are lines
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
@@ -64,7 +65,7 @@ class ExtraList:
             text = path.read_text(encoding="utf-8").lower()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"cannot read the URL list {path}: {error}") from error
-        entries = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+        entries = _entries(text)
         addresses = [re.sub(r"^https?://", "", entry).rstrip("/") for entry in entries if "." in entry]
         words = [entry for entry in entries if "." not in entry]
         version = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -98,7 +99,9 @@ class UrlRules:
 
     @classmethod
     def load(cls, lists: Sequence[str | Path] = (), allow: Sequence[str] = ()) -> UrlRules:
-        """The bundled lists, our own, and the files of ``lists``; domains in ``allow`` and below them always pass.
+        """The bundled lists, our own, and the files of ``lists``.
+
+        Domains in ``allow`` and ``allowed_domains.txt`` and below them always pass.
 
         The first call on a machine takes some seconds to build the arrays. Raises UserError if a list cannot be read.
         """
@@ -114,7 +117,7 @@ class UrlRules:
             soft_words=frozenset(_words(assets / "soft_banned_words.txt")),
             subwords=tuple(sorted(_words(assets / "banned_subwords.txt"))),
             extra=tuple(ExtraList.read(path) for path in [*sorted(OWN_LISTS.glob("*.txt")), *map(Path, lists)]),
-            allow=frozenset(domain.strip().lower() for domain in allow),
+            allow=frozenset(domain.strip().lower() for domain in [*_entries(ALLOWED.read_text("utf-8")), *allow]),
         )
 
     def reason(self, url: str) -> str | None:
@@ -196,6 +199,11 @@ def _member(archive: Path, name: str) -> bytes:
         if member is None:
             raise UserError(f"{archive} holds no list {name}: install datatrove again")
         return member.read()
+
+
+def _entries(text: str) -> list[str]:
+    """The lines of a list that are neither empty nor a comment."""
+    return [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
 
 
 def _words(path: Path) -> Iterable[str]:

@@ -205,28 +205,32 @@ class MemberStream(Stream):
         self._fed = offset
 
     def _more(self, in_record: bool) -> bytes:
-        while not self._inflater.eof:
-            fed = self._waiting if self._waiting or self._full else self._feed()
-            try:
-                piece = self._inflater.decompress(fed, OUTPUT_STEP)
-            except InflateError as error:
-                raise Unreadable("warc.bad_gzip", f"gzip member does not inflate: {error}") from error
-            self._waiting = self._inflater.unconsumed_tail
-            self._full = len(piece) == OUTPUT_STEP
-            if self._inflater.eof:
-                self._fed -= len(self._inflater.unused_data)
-            elif fed and not piece and self._waiting == fed:
-                raise Unreadable("warc.bad_gzip", "gzip member does not inflate: no progress")
-            self._inflated += len(piece)
-            if self._inflated > self._max_record_bytes:
-                detail = f"a record inflates to more than {self._max_record_bytes:,} bytes"
-                raise Unreadable("warc.record_too_large", detail)
-            if piece:
-                return piece
-        if in_record and is_member(self._window, self._fed) and not begins_record(self._window, self._fed):
+        while True:
+            while not self._inflater.eof:
+                if piece := self._inflate():
+                    return piece
+            if not in_record or not is_member(self._window, self._fed) or begins_record(self._window, self._fed):
+                return b""
             self._open(self._fed)
-            return self._more(in_record)
-        return b""
+
+    def _inflate(self) -> bytes:
+        """One step: at most OUTPUT_STEP bytes, and perhaps none."""
+        fed = self._waiting if self._waiting or self._full else self._feed()
+        try:
+            piece = self._inflater.decompress(fed, OUTPUT_STEP)
+        except InflateError as error:
+            raise Unreadable("warc.bad_gzip", f"gzip member does not inflate: {error}") from error
+        self._waiting = self._inflater.unconsumed_tail
+        self._full = len(piece) == OUTPUT_STEP
+        if self._inflater.eof:
+            self._fed -= len(self._inflater.unused_data)
+        elif fed and not piece and self._waiting == fed:
+            raise Unreadable("warc.bad_gzip", "gzip member does not inflate: no progress")
+        self._inflated += len(piece)
+        if self._inflated > self._max_record_bytes:
+            detail = f"a record inflates to more than {self._max_record_bytes:,} bytes"
+            raise Unreadable("warc.record_too_large", detail)
+        return piece
 
     def _feed(self) -> bytes:
         # Most members end where the next magic bytes are: feeding up to them leaves nothing over to be copied.

@@ -8,6 +8,7 @@ _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?:[^/?#\\]*@)?(?P<host>\[[0-9a-f:.]+\]|[^\s/?#\\:@\[\]]+)(?::(?P<port>[0-9]{0,5}))?(?P<rest>[/?#].*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_LOGIN = re.compile(r"//[^/?#\\]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -22,3 +23,8 @@ def clean_url(url: str) -> str | None:
     port = f":{match['port']}" if match["port"] else ""
     rest = _CONTROL.sub(lambda control: f"%{ord(control[0]):02X}", match["rest"] or "")
     return f"{match['scheme']}://{match['host']}{port}{rest}"
+
+
+def without_login(text: str) -> str:
+    """The text, which may be no URL at all, without what would be user:password in one."""
+    return _LOGIN.sub("//", text)

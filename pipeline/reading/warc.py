@@ -19,7 +19,7 @@ from pipeline.reading.streams import (
     is_member,
     next_sound_member,
 )
-from pipeline.reading.urls import clean_url
+from pipeline.reading.urls import clean_url, without_login
 from pipeline.reading.window import Window, open_window
 from pipeline.schema import Record
 
@@ -87,15 +87,13 @@ def _next_record(stream: Stream, limits: Limits, interpret: Interpreter) -> Reco
         return _broken(stream, "warc.bad_record", "no WARC version line")
     head = stream.take_head(limits.max_header_bytes)
     if head is None:
-        return _broken(
-            stream, "warc.header_too_long", f"WARC head of more than {limits.max_header_bytes:,} bytes, or cut"
-        )
+        detail = f"WARC head of more than {limits.max_header_bytes:,} bytes, or cut"
+        return _broken(stream, "warc.header_too_long", detail)
     fields = http.parse_fields(head)
     declared = fields.get(b"content-length", b"")
     if not declared.isdigit() or len(declared) > 18:
-        return _broken(
-            stream, "warc.bad_length", f"Content-Length is {declared[:40].decode('ascii', 'replace') or 'missing'}"
-        )
+        detail = f"Content-Length is {declared[:40].decode('ascii', 'replace') or 'missing'}"
+        return _broken(stream, "warc.bad_length", detail)
     length = int(declared)
     kept = min(length, limits.max_page_bytes + limits.max_header_bytes)
     held = stream.can_hold(length) and stream.fill(kept, in_record=True)
@@ -146,5 +144,5 @@ def addressed_record(fields: dict[bytes, bytes]) -> Record:
         record.reason = "record_type.not_http"
     else:
         record.reason = "url.invalid"
-        record.detail = target[:80].decode("utf-8", "replace")
+        record.detail = without_login(target.decode("utf-8", "replace"))[:80]
     return record
