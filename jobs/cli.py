@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "jobs.run",
     "status": "jobs.status",
     "explain": "jobs.explain",
+    "sites": "jobs.sites",
     "mix": "jobs.mix",
     "report": "jobs.report",
     "train": "jobs.train",

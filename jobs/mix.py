@@ -40,39 +40,22 @@ def print_mix(mix: dict[str, Any], by: str = "all") -> None:
     console.print(f"mix [bold]{mix['name']}[/bold]: weights mean tokens")
     console.print(f"{mix['tokens_before']:,} unique tokens, {mix['tokens_after']:,.0f} read in a pass\n")
     for level in ("kind", "group", "category", "language") if by == "all" else (by,):
-        rows = _languages(mix) if level == "language" else _totals(mix["categories"], level)
+        rows = _totals(mix["languages" if level == "language" else "categories"], level)
         console.print(_table(level, rows))
         console.print()
 
 
-def _totals(categories: list[dict[str, Any]], level: str) -> list[dict[str, Any]]:
-    """Rows of ``categories`` added up by kind or group; categories as they are. Largest share after first."""
+def _totals(rows: list[dict[str, Any]], level: str) -> list[dict[str, Any]]:
+    """Rows with the same ``level`` (kind, group, category or language) added up, the largest share after first."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in categories:
+    for row in rows:
         groups[row[level]].append(row)
     names = ("documents", "unique_tokens", "share_before", "target_share", "share_after")
-    rows = [{"name": name} | {key: sum(row[key] for row in group) for key in names} for name, group in groups.items()]
-    total = sum(row["unique_tokens"] for row in categories)
-    read = sum(row["unique_tokens"] * row["repeats"] for row in categories)
-    for row in rows:
-        row["repeats"] = row["share_after"] * read / row["unique_tokens"] if row["unique_tokens"] and total else 0.0
-    return sorted(rows, key=lambda row: (-row["share_after"], row["name"]))
-
-
-def _languages(mix: dict[str, Any]) -> list[dict[str, Any]]:
-    before, after = mix["tokens_before"] or 1, mix["tokens_after"] or 1
-    rows: dict[str, dict[str, Any]] = {}
-    for cell in mix["cells"]:
-        row = rows.setdefault(
-            cell["language"], {"name": cell["language"], "documents": 0, "unique_tokens": 0, "read": 0.0}
-        )
-        row["documents"] += cell["documents"]
-        row["unique_tokens"] += cell["unique_tokens"]
-        row["read"] += cell["unique_tokens"] * cell["repeats"]
-    for row in rows.values():
-        row |= {"share_before": row["unique_tokens"] / before, "share_after": row["read"] / after}
-        row |= {"target_share": None, "repeats": row["read"] / max(1, row["unique_tokens"])}
-    return sorted(rows.values(), key=lambda row: -row["share_after"])
+    totals = [{"name": name} | {key: sum(row[key] for row in group) for key in names} for name, group in groups.items()]
+    for total in totals:
+        read = sum(row["unique_tokens"] * row["repeats"] for row in groups[total["name"]])
+        total["repeats"] = read / max(1, total["unique_tokens"])
+    return sorted(totals, key=lambda total: (-total["share_after"], total["name"]))
 
 
 def _table(level: str, rows: list[dict[str, Any]]) -> Any:
@@ -83,13 +66,12 @@ def _table(level: str, rows: list[dict[str, Any]]) -> Any:
     for name in ("documents", "unique tokens", "before", "target", "after", "repeats"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        target = "" if row["target_share"] is None else f"{row['target_share']:.2%}"
         table.add_row(
             row["name"],
             f"{row['documents']:,}",
             f"{row['unique_tokens']:,}",
             f"{row['share_before']:.2%}",
-            target,
+            f"{row['target_share']:.2%}",
             f"{row['share_after']:.2%}",
             f"{row['repeats']:.2f}",
         )

@@ -51,14 +51,14 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console()
     config = load_config(args.preset, args.set)
-    display = Display(console)
+    display = Display(console, args.steps)
     with stopping(args.minutes) as stop, console.status("reading the shards' index") as display.status:
         outcome = train(
             args.folder,
             config,
             Path(args.output),
             steps=args.steps,
-            device=args.device or default_device(),
+            device=choose_device(args.device),
             stop=stop,
             started=display.start,
             stepped=display.step,
@@ -67,10 +67,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def default_device() -> str:
+def choose_device(name: str | None) -> str:
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
+    return name
 
 
 @contextmanager
@@ -104,14 +110,14 @@ def stopping(minutes: float | None) -> Iterator[Callable[[], str | None]]:
 class Display:
     """One live line in a terminal; elsewhere a line every few seconds."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, steps: int | None) -> None:
+        self.console, self.steps = console, steps
         self.status: Any = None
         self.last, self.printed = 0, 0.0
 
     def start(self, training: Training) -> None:
         corpus, schedule = training.corpus, training.schedule
-        self.last = schedule.steps
+        self.last = min(schedule.steps, self.steps or schedule.steps)
         passes = ", ".join(
             f"{schedule.tokens_of(mix) / stream.pass_slots:.1f} passes of {mix}"
             for mix, stream in training.streams.items()

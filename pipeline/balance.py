@@ -30,10 +30,11 @@ MODEL_SIGNALS = pa.schema(
     {
         "webtype": pa.string(),
         "webtype.confidence": pa.float32(),
+        "webtypes": pa.string(),  # JSON: the probability of every type
         "category": pa.string(),
         "category.confidence": pa.float32(),
         "categories": pa.string(),  # JSON: the best five with their probabilities
-        "kind.dropped": pa.float32(),  # probability mass of the kinds that the config drops
+        "kinds": pa.string(),  # JSON: the probability of every kind
     }
 )
 CENTROID_SAMPLE = 50_000  # vectors
@@ -44,41 +45,51 @@ def score(run: Run, index: int) -> Counts:
     """Web type and category of every document."""
     documents = Documents(run, index, "models")
     counts = Counts(records=len(documents.rows), kept=len(documents.rows))
-    facts, taxonomy = documents.signals("prepare", ["facts"])["facts"], load_taxonomy()
-    harm = np.array([taxonomy.kind[leaf] in run.config.balance.models.drop_kinds for leaf in taxonomy.leaves])
 
     def measure(rows: np.ndarray, texts: list[str]) -> pa.Table:
         with counts.timed("webtype"):
-            pages = [json.loads(fact) for fact in facts.take(pa.array(rows)).to_pylist()]
-            types = webtype.web_type(texts, pages)
+            types = webtype.probabilities(texts, documents.facts(rows))
         with counts.timed("category"):
-            shares = category.probabilities(texts)
-        best = np.argsort(-shares, axis=1, kind="stable")[:, :5]
-        five = [
-            [[taxonomy.leaves[leaf], round(float(row[leaf]), 4)] for leaf in top]
-            for row, top in zip(shares, best, strict=True)
-        ]
-        columns: list[Any] = [
-            [name for name, _ in types],
-            [confidence for _, confidence in types],
-            [top[0][0] for top in five],
-            [top[0][1] for top in five],
-            [json.dumps(top) for top in five],
-            shares[:, harm].sum(axis=1),
-        ]
-        return pa.table(
-            [pa.array(c, f.type) for c, f in zip(columns, MODEL_SIGNALS, strict=True)], schema=MODEL_SIGNALS
-        )
+            leaves = category.probabilities(texts)
+        signals = [_signals(*pair) for pair in zip(types.tolist(), leaves.tolist(), strict=True)]
+        return pa.Table.from_pylist(signals, MODEL_SIGNALS)
 
     documents.write_signals("models", in_batches(documents, measure, MODEL_SIGNALS))
     return counts
+
+
+def _signals(types: list[float], leaves: list[float]) -> dict[str, Any]:
+    """What is stored of one document's probabilities."""
+    taxonomy = load_taxonomy()
+    by_type = _ranked(dict(zip(webtype.TYPES, types, strict=True)))
+    by_leaf = _ranked(dict(zip(taxonomy.leaves, leaves, strict=True)))
+    by_kind = dict.fromkeys(taxonomy.kinds, 0.0)
+    for leaf, probability in by_leaf:
+        by_kind[taxonomy.kind[leaf]] += probability
+    return {
+        "webtype": by_type[0][0],
+        "webtype.confidence": by_type[0][1],
+        "webtypes": _json(by_type),
+        "category": by_leaf[0][0],
+        "category.confidence": by_leaf[0][1],
+        "categories": _json(by_leaf[:5]),
+        "kinds": _json(_ranked(by_kind)),
+    }
+
+
+def _ranked(shares: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _json(ranked: list[tuple[str, float]]) -> str:
+    return json.dumps([[name, round(share, 4)] for name, share in ranked])
 
 
 def decide(run: Run, index: int) -> Counts:
     """Verdicts of the models: a pure function of signals and thresholds."""
     documents = Documents(run, index, "models")
     kept = pa.array(documents.rows)
-    signals = documents.signals("models").take(kept)
+    signals = documents.signals("models", ["webtypes", "kinds"]).take(kept)
     signals = signals.append_column("quality", documents.signals("rules", ["quality"])["quality"].take(kept))
     reasons = [_verdict(row, run.config.balance.models) for row in signals.to_pylist()]
     documents.write_verdicts([reason and reason.split(".")[0] for reason in reasons], reasons, [None] * len(reasons))
@@ -88,12 +99,15 @@ def decide(run: Run, index: int) -> Counts:
 
 
 def _verdict(signals: dict[str, Any], settings: Models) -> str | None:
-    if signals["webtype"] in settings.drop_types and signals["webtype.confidence"] >= settings.type_confidence:
-        return f"webtype.{signals['webtype']}"
+    """Dropped where the types, or the kinds, that the config drops have the greater part of the probability."""
+    types = [(name, share) for name, share in json.loads(signals["webtypes"]) if name in settings.drop_types]
+    if types and sum(share for _, share in types) >= settings.type_confidence:
+        return f"webtype.{types[0][0]}"
     if signals["quality"] < settings.quality:
         return "quality.low"
-    if settings.drop_kinds and signals["kind.dropped"] >= settings.kind_confidence:
-        return "category.unwanted_kind"
+    kinds = [(name, share) for name, share in json.loads(signals["kinds"]) if name in settings.drop_kinds]
+    if kinds and sum(share for _, share in kinds) >= settings.kind_confidence:
+        return f"category.{kinds[0][0]}"
     return None
 
 

@@ -6,7 +6,9 @@ own or later ones, which may stem from an earlier config.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +30,7 @@ class Documents:
         self.verdicts = self._verdicts(VERDICTS[: VERDICTS.index(step)] if step in VERDICTS else VERDICTS)
         self.kept = self.verdicts["reason"].is_null().to_numpy(zero_copy_only=False)
         self.rows = np.flatnonzero(self.kept)
+        self._facts: pa.Table | None = None
 
     def __len__(self) -> int:
         """Documents of the part, kept or not."""
@@ -38,6 +41,13 @@ class Documents:
 
     def signals(self, folder: str, columns: list[str] | None = None) -> pa.Table:
         return self._read(f"signals/{folder}", columns)
+
+    def facts(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """What the extractor measured of the pages of these rows, with their URLs."""
+        if self._facts is None:
+            self._facts = self.signals("prepare", ["facts"]).append_column("url", self.column("url"))
+        pages = self._facts.take(pa.array(rows)).to_pylist()
+        return [json.loads(page["facts"]) | {"url": page["url"]} for page in pages]
 
     def texts(self, edited: bool = True) -> Iterator[tuple[np.ndarray, list[str]]]:
         """Rows and texts of the kept documents in batches; ``edited``: without the lines that line dedup took out."""

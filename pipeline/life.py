@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.run import Run, part_name
 
-JSON_SIGNALS = ("languages", "facts", "categories")
+JSON_SIGNALS = ("languages", "facts", "webtypes", "categories", "kinds")
 SIGNALS = ("prepare", "exact", "rules", "near", "models", "semantic", "tokens")
 
 
@@ -63,10 +63,14 @@ def _signals(run: Run, part: int, document: int) -> dict[str, Any]:
 
 def _cut_lines(run: Run, part: int, document: int) -> list[dict[str, Any]]:
     cut = _value(run, "edits/lines", part, document, "lines") or []
+    by_site = set(_value(run, "edits/sites", part, document, "lines") or [])
     lines = _value(run, "documents", part, document, "text").split("\n") if cut else []
-    limit = run.config.refine.lines.keep
-    reason = f"this line heads or ends more than {limit} documents"
-    return [{"step": "lines", "line": line, "text": lines[line], "reason": reason} for line in cut]
+    repeated = f"this line heads or ends more than {run.config.refine.lines.keep} documents"
+    furniture = f"the rules of its site take it out: {_value(run, 'edits/sites', part, document, 'reason')}"
+    return [
+        {"step": "lines", "line": line, "text": lines[line], "reason": furniture if line in by_site else repeated}
+        for line in cut
+    ]
 
 
 def _value(run: Run, folder: str, part: int, document: int, column: str) -> Any:

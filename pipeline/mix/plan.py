@@ -230,7 +230,10 @@ def _plan(
         tokens_before=int(unique.sum()),
         tokens_after=float(read.sum()),
         categories=categories,
-        languages=[{"language": name} | account for name, account in zip(languages, by_language, strict=True)],
+        languages=[
+            {"language": name, "documents": int(documents[:, j].sum())} | account
+            for j, (name, account) in enumerate(zip(languages, by_language, strict=True))
+        ],
         cells=cells,
     )
 

@@ -21,7 +21,7 @@ from pipeline.storage import Folder
 
 FOLDER = "shards"
 MANIFEST = f"{FOLDER}/manifest.json"
-ROW_GROUP = 1000  # documents; a trainer reads a row group at once
+ROW_GROUP = 256  # documents; a trainer reads a row group at once
 
 SHARD = pa.schema(
     {
