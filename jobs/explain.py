@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from jobs.terminal import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -47,13 +49,13 @@ def _print(console: Console, life: dict[str, Any]) -> None:
     from rich.text import Text
 
     colour = {"kept": "green", "dropped": "red", "quarantined": "yellow"}[life["verdict"]]
-    console.print(Text.assemble((life["verdict"], f"bold {colour}"), f"  {life['url'] or '(no URL)'}"))
+    console.print(Text.assemble((life["verdict"], f"bold {colour}"), f"  {printable(life['url'] or '(no URL)')}"))
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     facts.add_row("record", life["record_id"])
     facts.add_row("lies in", f"{life['file']} at byte {life['offset']:,}, {life['length']:,} bytes")
     facts.add_row("last step", life["last_step"])
     if life["reason"]:
-        facts.add_row("reason", Text(life["reason"] + (f" ({life['detail']})" if life["detail"] else "")))
+        facts.add_row("reason", Text(life["reason"] + (f" ({printable(life['detail'])})" if life["detail"] else "")))
     if life["category"]:
         facts.add_row("category", life["category"])
     if life["repeats"] is not None:
@@ -82,7 +84,7 @@ def _print_signals(console: Console, signals: dict[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else printable(str(value))
 
 
 def _print_text(console: Console, life: dict[str, Any]) -> None:
@@ -92,9 +94,9 @@ def _print_text(console: Console, life: dict[str, Any]) -> None:
     cut = {edit["line"]: edit for edit in life["edits"] if "line" in edit}
     console.print(Text("text", style="bold"))
     for number, line in enumerate(life["text"].split("\n")):
-        console.print(Text(line, style="strike red") if number in cut else Text(line))
+        console.print(Text(printable(line), style="strike red" if number in cut else ""))
         if number in cut:
             console.print(Text(f"  ↑ {cut[number]['reason']}", style="dim"))
     for edit in life["edits"]:
         if "line" not in edit:
-            console.print(Text.assemble((edit["text"], "strike red"), (f"  {edit['reason']}", "dim")))
+            console.print(Text.assemble((printable(edit["text"]), "strike red"), (f"  {edit['reason']}", "dim")))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.run import Run
 
 HELP = "rank the sites of a run by their kept text, with their most repeated lines: where a site rule pays"
-WIDEST_LINE = 72  # characters of a repeated line on the terminal
+WIDEST_LINE = 69  # characters of a repeated line on the terminal: 80 with its count
 FORM = """\
 A site's rules are a file <site>.yaml in a folder that refine.sites names:
   {reason: why, drop_urls: ['regular expression'], remove_lines: [a whole line, '/regular expression/']}"""
@@ -58,31 +58,36 @@ def kept_pages(run: Run, part: int) -> Iterator[tuple[str, str]]:
 
 
 def print_sites(ranked: pa.Table) -> None:
-    """A table of ``rules.sites.rank_sites`` on the terminal, and how to write a rule."""
+    """A table of ``rules.sites.rank_sites`` on the terminal: sites, then their lines, then how to write a rule."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from jobs.terminal import printable
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("site", "documents", "characters", "share", "so far", "most repeated lines, with their documents"):
-        justify = "left" if name.startswith(("site", "most")) else "right"
-        table.add_column(name, justify=justify, no_wrap=justify == "right")  # type: ignore[arg-type]
+    table.add_column("site", overflow="fold")
+    for name in ("documents", "characters", "share", "so far"):
+        table.add_column(name, justify="right", no_wrap=True)
+    lines = Text("\nmost repeated lines, with their documents\n", style="bold")
     for row in ranked.to_pylist():
-        lines = [f"{entry['documents']:,}  {printable(entry['line'])}" for entry in row["lines"]]
+        site = printable(row["site"]) or "(no URL)"
         table.add_row(
-            Text(printable(row["site"]) or "(no URL)"),
+            Text(site),
             f"{row['documents']:,}",
             f"{row['characters']:,}",
             f"{row['share']:.1%}",
             f"{row['share_so_far']:.1%}",
-            Text("\n".join(lines)),
         )
+        if row["lines"]:
+            lines.append(f"{site}\n", style="not bold")
+        for entry in row["lines"]:
+            lines.append(f"{entry['documents']:>9,}  {shorten(printable(entry['line']))}\n", style="not bold dim")
     console = Console(highlight=False)
     console.print(table)
-    console.print(Text(f"\n{FORM}", style="dim"), soft_wrap=True)
+    console.print(lines, soft_wrap=True)
+    console.print(Text(FORM), soft_wrap=True)
 
 
-def printable(line: str) -> str:
-    """A crawled line as it may stand on a terminal: short, and spaces for the characters that would steer it."""
-    shown = line if len(line) <= WIDEST_LINE else line[: WIDEST_LINE - 1] + "…"
-    return "".join(character if character.isprintable() else " " for character in shown)
+def shorten(line: str) -> str:
+    return line if len(line) <= WIDEST_LINE else line[: WIDEST_LINE - 1] + "…"

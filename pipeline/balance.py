@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,14 @@ from classifiers import category, webtype
 from classifiers.embedding import embed
 from classifiers.taxonomy import load_taxonomy
 from pipeline import exchange, tokens
-from pipeline.config import Models
+from pipeline.config import Config, Models
 from pipeline.dedup import semantic
 from pipeline.documents import Documents, in_batches
 from pipeline.exchange import Exchange
 from pipeline.mix import plan, shards
 from pipeline.mix.spec import load_spec
 from pipeline.prepare import drop_beaten, identified
-from pipeline.run import Counts, Phase, Run, Step, once, over_partitions, over_parts
+from pipeline.run import Counts, Phase, Run, Step, file_sha256, once, over_partitions, over_parts
 
 MODEL_SIGNALS = pa.schema(
     {
@@ -187,6 +188,12 @@ def make_tokenizer(run: Run, _: int) -> Counts:
     return Counts()
 
 
+def given_tokenizer(config: Config) -> list[str]:
+    """What the user's own tokenizer says, as a hash."""
+    path = config.balance.tokens.tokenizer
+    return [file_sha256(Path(path))] if path else []
+
+
 def _sample(run: Run, characters: int) -> Iterator[str]:
     parts = range(0, len(run.parts), -(-len(run.parts) // TOKENIZER_PARTS))
     for index in parts:
@@ -313,6 +320,7 @@ TOKENIZER = Step(
     settings=("balance.tokens", "refine.pii"),
     code=("pipeline/tokens.py", "rules/pii.py"),
     outputs=("tokenizer.json",),
+    depends_on=given_tokenizer,
 )
 
 SHARDS = Step(

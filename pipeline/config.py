@@ -56,6 +56,7 @@ class Lines(Settings):
     """Line dedup between documents (report: first and last 5 lines, first 200 occurrences stay)."""
 
     keep: Positive = 200
+    against: tuple[str, ...] = ()  # folders of earlier runs, whose occurrences count before this run's
 
 
 class Near(Settings):
@@ -68,6 +69,7 @@ class Near(Settings):
 
 class Refine(Settings):
     lines: Lines = Lines()
+    sites: tuple[str, ...] = ()  # folders of own site rules beside rules/sites: a file <registered domain>.yaml a site
     thresholds: dict[
         str, dict[str, float | None]
     ] = {}  # language or default → rule → bound (null: off), over rules/thresholds/
@@ -79,7 +81,7 @@ class Models(Settings):
     """Web type, quality and category decide what stays (report: stage 3)."""
 
     drop_types: tuple[str, ...] = ("tool", "media", "forum", "adult", "error")
-    type_confidence: Share = 0.5  # a type drops a page only from this probability on
+    type_confidence: Share = 0.5  # together they drop a page from this probability on
     quality: Share = 0.2  # least probability of being good
     drop_kinds: tuple[str, ...] = ("adult_or_harm",)
     kind_confidence: Share = 0.5

@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from pipeline.documents import BATCH, VERDICT, Documents
 from pipeline.exchange import Exchange
 from pipeline.extraction import Extractor, make_extractor
 from pipeline.reading import Limits, read
-from pipeline.run import Counts, Phase, Run, Step, over_partitions, over_parts, part_name
+from pipeline.run import Counts, Phase, Run, Step, file_sha256, over_partitions, over_parts, part_name
 from pipeline.schema import DOCUMENTS, RECORDS, Record, record_id
 from rules.url import UrlRules
 
@@ -144,6 +145,11 @@ def page_extractor(settings: config.Extraction) -> Extractor:
     )
 
 
+def url_lists(settings: config.Config) -> list[str]:
+    """What the user's own URL lists say, as hashes."""
+    return [file_sha256(Path(path)) for path in settings.prepare.url.lists]
+
+
 def _languages(book: Book, settings: config.Language) -> list[dict[str, str | None]]:
     """Writes the languages into the book's signals; returns the verdicts."""
     verdicts: list[dict[str, str | None]] = []
@@ -251,6 +257,7 @@ DOCUMENTS_STEP = Step(
         "classifiers/models/lid.176.ftz",
     ),
     outputs=("records", "documents", "signals", "verdicts", "edits"),
+    depends_on=url_lists,
 )
 
 EXACT = Step(

@@ -1,30 +1,69 @@
-"""Stage 2, refine: line dedup between documents → rules → near dedup."""
+"""Stage 2, refine: site rules and line dedup between documents → rules → near dedup."""
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 import rules
 from classifiers import quality
+from pipeline import earlier
+from pipeline.config import Config
 from pipeline.dedup import lines, near
 from pipeline.documents import Documents, in_batches, spread
 from pipeline.exchange import Exchange
 from pipeline.prepare import drop_beaten, identified
-from pipeline.run import Counts, Phase, Run, Step, over_partitions, over_parts, part_name
+from pipeline.run import Counts, Phase, Run, Step, file_sha256, over_partitions, over_parts, part_name
+from rules import sites
+
+SITE_EDITS = pa.schema(
+    {
+        "lines": pa.list_(pa.int32()),  # numbers of the lines that the rules of the document's site take out
+        "reason": pa.string(),  # the note of these rules, null where they take out nothing
+    }
+)
+
+
+@functools.cache
+def site_rules(folders: tuple[str, ...]) -> Mapping[str, sites.SiteRules]:
+    return sites.load(*folders)
 
 
 def send_lines(run: Run, index: int) -> Counts:
-    """The heads and tails of all documents, a row a line."""
+    """The heads and tails of all documents, a row a line; what their sites' rules take out is stored and not sent."""
     documents = Documents(run, index, "rules")
-    tables = [lines.keys([])]
+    by_site, urls = site_rules(run.config.refine.sites), documents.column("url")
+    tables, edits = [lines.keys([])], []
     for rows, texts in documents.texts(edited=False):
-        table = lines.keys(texts)
+        left, edited = apply_site_rules(by_site, urls.take(pa.array(rows)).to_pylist(), texts)
+        table = lines.keys(left)
         tables.append(table.set_column(table.column_names.index("row"), "row", _own_rows(table, rows)))
+        edits += edited
     table = pa.concat_tables(tables)
     table = table.append_column("part", pa.array(np.full(table.num_rows, index, np.int32)))
     Exchange(run, "lines").send(index, table)
+    edits_table = spread(pa.Table.from_pylist(edits, SITE_EDITS), documents.kept)
+    run.folder.write_table(f"edits/sites/{part_name(index)}.parquet", edits_table)
     return Counts(records=len(documents.rows), kept=len(documents.rows))
+
+
+def apply_site_rules(
+    by_site: Mapping[str, sites.SiteRules], urls: list[str], texts: list[str]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Texts as line dedup counts them (nothing of a page that will be dropped), a row of ``SITE_EDITS`` for each."""
+    left: list[str] = []
+    edits: list[dict[str, Any]] = []
+    for url, text in zip(urls, texts, strict=True):
+        own = sites.rules_of(by_site, url)
+        dropped = own is not None and own.drops(url)
+        cut = own.cuts(text) if own and not dropped else []
+        left.append("" if dropped else lines.blank(text, cut))
+        edits.append({"lines": cut, "reason": own.reason if own and cut else None})
+    return left, edits
 
 
 def _own_rows(table: pa.Table, rows: np.ndarray) -> pa.Array:
@@ -33,15 +72,22 @@ def _own_rows(table: pa.Table, rows: np.ndarray) -> pa.Array:
 
 
 def count_lines(run: Run, partition: int) -> Counts:
+    """Answers the lines to take out; stores how often each was seen, here and in earlier runs, for later runs."""
     exchange = Exchange(run, "lines")
-    exchange.answer(partition, lines.reduce(exchange.received(partition), run.config.refine.lines.keep))
+    received, before = exchange.received(partition), earlier.line_counts(run, partition)
+    exchange.answer(partition, lines.reduce(received, run.config.refine.lines.keep, before))
+    counts = lines.add_up([before, lines.count(received)])
+    run.folder.write_table(f"{earlier.COUNTS}/{part_name(partition)}.parquet", counts)
     return Counts()
 
 
 def cut_lines(run: Run, index: int) -> Counts:
-    """Stores the lines to take out of each document as an edit; the text stays as it is."""
+    """Stores the lines to take out of each document as an edit, for either reason; the text stays as it is."""
     documents = Documents(run, index, "rules")
-    out: dict[int, list[int]] = {row: [] for row in documents.rows.tolist()}
+    by_site = run.folder.read_table(f"edits/sites/{part_name(index)}.parquet", ["lines"])["lines"]
+    rows = documents.rows.tolist()
+    out: dict[int, list[int]] = dict(zip(rows, by_site.take(pa.array(rows, pa.int64())).to_pylist(), strict=True))
+    site_lines = sum(map(len, out.values()))
     answers = Exchange(run, "lines").answers(index)
     for row, line in zip(answers["row"].to_pylist(), answers["line"].to_pylist(), strict=True):
         out[row].append(line)
@@ -49,25 +95,30 @@ def cut_lines(run: Run, index: int) -> Counts:
     run.folder.write_table(f"edits/lines/{part_name(index)}.parquet", spread(edits, documents.kept))
     counts = Counts(records=len(out), kept=len(out))
     counts.extra["lines"] = answers.num_rows
+    counts.extra["site_lines"] = site_lines
     return counts
+
+
+def lines_depend_on(config: Config) -> list[str]:
+    """What the user's site rules say, by name, and what earlier runs counted, as hashes."""
+    files = [file for folder in config.refine.sites for file in sites.files(folder)]
+    counted = [run.folder.read_json(earlier.MANIFEST)["files_sha256"] for run in earlier.runs(config)]
+    return [f"{file.name} {file_sha256(file)}" for file in files] + counted
 
 
 def measure_rules(run: Run, index: int) -> Counts:
     """All rules' signals, and the quality: near dedup keeps the best copy, so it has to know it."""
     documents = Documents(run, index, "rules")
     counts = Counts(records=len(documents.rows), kept=len(documents.rows))
-    languages, urls, titles = (
-        documents.signals("prepare", ["language"])["language"],
-        documents.column("url"),
-        documents.column("title"),
-    )
+    languages = documents.signals("prepare", ["language"])["language"]
+    columns = (languages, documents.column("url"), documents.column("title"))
 
     def measure(rows: np.ndarray, texts: list[str]) -> pa.Table:
         at = pa.array(rows)
         with counts.timed("rules"):
-            table = rules.measure(texts, *(column.take(at).to_pylist() for column in (languages, urls, titles)))
+            table = rules.measure(texts, *(column.take(at).to_pylist() for column in columns))
         with counts.timed("quality"):
-            good = quality.good_probability(texts)
+            good = quality.good_probability(texts, documents.facts(rows))
         return table.append_column("quality", pa.array(good, pa.float32()))
 
     empty = rules.measure([], []).schema.append(pa.field("quality", pa.float32()))
@@ -76,19 +127,33 @@ def measure_rules(run: Run, index: int) -> Counts:
 
 
 def decide_rules(run: Run, index: int) -> Counts:
-    """Verdicts of the rules: a pure function of signals and thresholds."""
+    """Verdicts of the rules: a pure function of URLs, signals and thresholds. Site rules go first."""
     documents = Documents(run, index, "rules")
     kept = pa.array(documents.rows)
     languages = documents.signals("prepare", ["language"])["language"].take(kept)
+    signals = documents.signals("rules").take(kept)
     thresholds = rules.load_thresholds(run.config.refine.thresholds)
-    reasons = rules.decide(documents.signals("rules").take(kept), languages, thresholds).to_pylist()
+    reasons = rules.decide(signals, languages, thresholds).to_pylist()
+    details = [
+        rules.explain(reason, row, language, thresholds) if reason else None
+        for reason, row, language in zip(reasons, signals.to_pylist(), languages.to_pylist(), strict=True)
+    ]
     if run.config.refine.pii == "drop":
-        personal = rules.pii.found(documents.signals("rules").take(kept))
+        personal = rules.pii.found(signals)
         reasons = [reason or ("pii.found" if has else None) for reason, has in zip(reasons, personal, strict=True)]
-    documents.write_verdicts(["rules" if reason else None for reason in reasons], reasons, [None] * len(reasons))
+    notes = drop_notes(site_rules(run.config.refine.sites), documents.column("url").take(kept).to_pylist())
+    reasons = [reason if note is None else "site.url" for reason, note in zip(reasons, notes, strict=True)]
+    details = [detail if note is None else note for detail, note in zip(details, notes, strict=True)]
+    documents.write_verdicts(["rules" if reason else None for reason in reasons], reasons, details)
     counts = Counts(records=len(reasons), kept=sum(reason is None for reason in reasons))
     counts.dropped.update(reason for reason in reasons if reason)
     return counts
+
+
+def drop_notes(by_site: Mapping[str, sites.SiteRules], urls: list[str]) -> list[str | None]:
+    """The note of the site rules that drop a URL, None where it stays."""
+    found = [sites.rules_of(by_site, url) for url in urls]
+    return [own.reason if own and own.drops(url) else None for own, url in zip(found, urls, strict=True)]
 
 
 def send_bands(run: Run, index: int) -> Counts:
@@ -126,10 +191,11 @@ LINES = Step(
         Phase("reduce", count_lines, over_partitions),
         Phase("cut", cut_lines, over_parts),
     ),
-    settings=("refine.lines",),
-    code=("pipeline/dedup/lines.py",),
-    outputs=("edits/lines",),
+    settings=("refine.lines.keep",),
+    code=("pipeline/refine.py", "pipeline/earlier.py", "pipeline/dedup/lines.py", "rules/sites.py", "rules/sites"),
+    outputs=("edits/lines", "edits/sites", earlier.COUNTS),
     scratch=("exchange/lines",),
+    depends_on=lines_depend_on,
 )
 
 RULES = Step(
@@ -137,7 +203,7 @@ RULES = Step(
     name="rules",
     phases=(Phase("measure", measure_rules, over_parts), Phase("decide", decide_rules, over_parts)),
     settings=("refine.thresholds", "refine.pii"),
-    code=("rules", "classifiers/quality.py", "classifiers/features.py", "classifiers/models", "pipeline/refine.py"),
+    code=("rules", "classifiers/quality.py", "classifiers/features.py", "classifiers/models"),
     outputs=("signals/rules", "verdicts/rules"),
 )
 

@@ -106,6 +106,7 @@ class Step:
     code: tuple[str, ...]  # files and folders of the source that its results depend on
     outputs: tuple[str, ...] = ()  # folders and files that it owns: cleared when it starts anew
     scratch: tuple[str, ...] = ()  # folders that nobody needs once it has ended
+    depends_on: Callable[[Config], list[str]] | None = None  # hashes of what else: the user's own files, other runs
 
 
 def over_parts(run: Run) -> range:
@@ -125,7 +126,7 @@ def part_name(index: int) -> str:
 
 
 def step_key(step: Step, config: Config, before: str) -> str:
-    """16 hex characters; changes with the step's code, models, settings and everything before it."""
+    """16 hex characters; changes with the step's code, models, settings, what it depends on and all before it."""
     digest = hashlib.sha256(before.encode())
     for path in step.settings:
         digest.update(f"{path}={json.dumps(config.setting(path), sort_keys=True)}\n".encode())
@@ -133,12 +134,14 @@ def step_key(step: Step, config: Config, before: str) -> str:
         source = SOURCES / name
         for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
             if file.suffix in {".py", ".yaml", ".txt", ".npz", ".ftz", ".npy", ".json"}:
-                digest.update(file.relative_to(SOURCES).as_posix().encode() + b"\0" + _file_digest(file))
+                digest.update(f"{file.relative_to(SOURCES).as_posix()} {file_sha256(file)}\n".encode())
+    for other in step.depends_on(config) if step.depends_on else ():
+        digest.update(f"{other}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _file_digest(file: Path) -> bytes:
-    return hashlib.sha256(file.read_bytes()).digest()
+def file_sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def perform(run: Run, step: Step, key: str, phase: Phase, index: int, lost: bool = False) -> Counts:

@@ -8,7 +8,7 @@ import time
 from functools import partial
 
 from classifiers.embedding import embed
-from pipeline import balance, ledger, prepare, refine, tokens
+from pipeline import balance, earlier, ledger, prepare, refine, tokens
 from pipeline.config import Config
 from pipeline.engine import Engine, Progress
 from pipeline.errors import UserError
@@ -51,6 +51,8 @@ def plan_run(config: Config) -> Run:
 def _check_settings(config: Config) -> None:
     """Refuses what only the later steps would stumble over. Raises UserError."""
     load_thresholds(config.refine.thresholds)
+    refine.site_rules(config.refine.sites)
+    earlier.runs(config)
     load_spec(config.balance.mix)
     prepare.url_rules(config.prepare.url)
     prepare.page_extractor(config.prepare.extraction).close()

@@ -187,6 +187,13 @@ def decide(signals: pa.Table, languages: Languages, thresholds: Thresholds) -> p
     return reasons.cast(pa.string())
 
 
+def explain(reason: str, signals: Mapping[str, float], language: str, thresholds: Thresholds) -> str:
+    """A verdict of ``decide`` for people: the signal of the rule, its value and its bound."""
+    rule = RULES[_NAMES.index(reason)]
+    bound = thresholds.of(language)[reason]
+    return f"{rule.signal} is {signals[rule.signal]:.4g}, {rule.bound} {bound:g}"
+
+
 def _failed(signals: pa.Table, languages: Languages, thresholds: Thresholds) -> np.ndarray:
     """bool[documents, rules]"""
     known, bounds = thresholds.table()

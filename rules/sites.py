@@ -4,7 +4,7 @@ The dots.llm1 report (section 4.1) cleaned its 1,000 largest sites, 60 % of the 
 one file, ``rules/sites/<registered domain>.yaml``, or one of the same form in a folder of the user's:
 
     reason: wiki furniture            # a note for readers
-    drop_urls: ['/wiki/Special:']     # regular expressions, searched for in the URL
+    drop_urls: ['/wiki/Special:']     # pages to drop: regular expressions, searched for in the URL
     remove_lines:                     # whole lines: fixed, or a regular expression between slashes
       - Jump to navigation
       - '/Retrieved from .*/'
@@ -16,12 +16,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 
 from pipeline.errors import UserError
@@ -29,6 +29,7 @@ from pipeline.errors import UserError
 FOLDER = Path(__file__).with_name("sites")
 LONGEST_LINE = 200  # characters; a longer line that repeats is text that was copied, not furniture
 LINES_PER_PART = 100  # lines of a site that a part hands on
+LINES_PER_SITE = 1000  # lines of a site that the ranking remembers from part to part
 
 # Registries that register names below a second label. Without the full Public Suffix List some rare ones are missed,
 # and several sites there count as one.
@@ -54,11 +55,20 @@ SITES = pa.schema(
 class SiteRules:
     """What one file says of its site."""
 
-    site: str
     reason: str
-    drop_urls: re.Pattern[str] | None
+    drop_urls: tuple[re.Pattern[str], ...]
     fixed_lines: frozenset[str]
-    line_patterns: re.Pattern[str] | None
+    line_patterns: tuple[re.Pattern[str], ...]
+
+    def drops(self, url: str) -> bool:
+        return any(pattern.search(url) for pattern in self.drop_urls)
+
+    def cuts(self, text: str) -> list[int]:
+        """The numbers of the lines of ``text`` to take out."""
+        return [number for number, line in enumerate(text.split("\n")) if self._cuts_line(line.strip())]
+
+    def _cuts_line(self, line: str) -> bool:
+        return line in self.fixed_lines or any(pattern.fullmatch(line) for pattern in self.line_patterns)
 
 
 def registered_domain(url: str) -> str:
@@ -75,60 +85,67 @@ def registered_domain(url: str) -> str:
     return ".".join(labels[-3:] if country_registry or shared_host else labels[-2:])
 
 
-def load(*folders: Path) -> dict[str, SiteRules]:
+def load(*folders: str | Path) -> dict[str, SiteRules]:
     """Site -> rules, of crawlmix's own folder and then of others; a later file of a site replaces an earlier one.
 
-    Raises UserError for an unknown key, a pattern that does not compile or a file that is no mapping.
+    Raises UserError for a folder without rule files, and for a file that is named after no site or is not of the form.
     """
-    files = [path for folder in (FOLDER, *folders) for path in sorted(folder.glob("*.yaml"))]
-    return {path.stem: _load_file(path) for path in files}
+    return {path.stem: _load_file(path) for folder in (FOLDER, *folders) for path in files(folder)}
+
+
+def files(folder: str | Path) -> list[Path]:
+    """The rule files of a folder. Raises UserError where there is none."""
+    found = sorted(Path(folder).glob("*.yaml"))
+    if not found:
+        raise UserError(f"refine.sites: {folder} holds no site rules: give a folder with a file <site>.yaml a site")
+    return found
+
+
+def rules_of(site_rules: Mapping[str, SiteRules], url: str) -> SiteRules | None:
+    """The rules of the site that a URL is of."""
+    return site_rules.get(registered_domain(url))
 
 
 def _load_file(path: Path) -> SiteRules:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    site = registered_domain(f"http://{path.stem}/")
+    if site != path.stem:
+        raise UserError(f"the site rules {path} would never be used: their site is {site}, name the file {site}.yaml")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read the site rules {path}: {' '.join(str(error).split())}") from None
     keys = {"reason", "drop_urls", "remove_lines"}
     if not isinstance(content, dict) or not set(content) <= keys:
-        raise UserError(f"The site rules {path} must be a mapping with the keys {', '.join(sorted(keys))} only.")
-    lines = content.get("remove_lines", [])
-    patterns = [line[1:-1] for line in lines if _is_pattern(line)]
+        raise UserError(f"the site rules {path} must be a mapping with the keys {', '.join(sorted(keys))} only")
+    lines = _strings(content, "remove_lines", path)
     return SiteRules(
-        site=path.stem,
-        reason=content.get("reason", ""),
-        drop_urls=_any_of(content.get("drop_urls", []), path),
+        reason=str(content.get("reason", "")),
+        drop_urls=_compiled(_strings(content, "drop_urls", path), path),
         fixed_lines=frozenset(line.strip() for line in lines if not _is_pattern(line)),
-        line_patterns=_any_of(patterns, path),
+        line_patterns=_compiled([line[1:-1] for line in lines if _is_pattern(line)], path),
     )
+
+
+def _strings(content: dict[str, Any], key: str, path: Path) -> list[str]:
+    values = content.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise UserError(f"the site rules {path}: {key} must be a list of strings; put quotes around numbers and dates")
+    return values
 
 
 def _is_pattern(line: str) -> bool:
     return len(line) > 2 and line[0] == line[-1] == "/"
 
 
-def _any_of(patterns: Sequence[str], path: Path) -> re.Pattern[str] | None:
-    if not patterns:
-        return None
+def _compiled(patterns: Sequence[str], path: Path) -> tuple[re.Pattern[str], ...]:
     try:
-        return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+        return tuple(re.compile(pattern) for pattern in patterns)
     except re.error as error:
-        raise UserError(f"A pattern in the site rules {path} does not compile: {error}.") from error
+        raise UserError(f"a pattern in the site rules {path} does not compile: {error}") from None
 
 
-def apply(site_rules: Mapping[str, SiteRules], url: str, lines: Sequence[str]) -> np.ndarray:
-    """bool[lines]: the lines of a page that its site's rules keep; none where they drop the URL."""
-    rules = site_rules.get(registered_domain(url))
-    if rules is None:
-        return np.ones(len(lines), np.bool_)
-    if rules.drop_urls and rules.drop_urls.search(url):
-        return np.zeros(len(lines), np.bool_)
-    return np.array([not _is_removed(rules, line.strip()) for line in lines], np.bool_)
-
-
-def _is_removed(rules: SiteRules, line: str) -> bool:
-    return line in rules.fixed_lines or bool(rules.line_patterns and rules.line_patterns.fullmatch(line))
-
-
-def count_sites(urls: Sequence[str], texts: Sequence[str]) -> pa.Table:
-    """The sites of one part's documents: their number, characters and most repeated lines (schema ``SITES``).
+def count_sites(pages: Iterable[tuple[str, str]]) -> pa.Table:
+    """The sites of one part's pages (URL, text): documents, characters and most repeated lines (schema ``SITES``).
 
     A line counts once a document. Only the ``LINES_PER_PART`` most frequent short lines that stand in two documents or
     more are handed on, so a line's count over many parts is a lower bound.
@@ -136,7 +153,7 @@ def count_sites(urls: Sequence[str], texts: Sequence[str]) -> pa.Table:
     documents: Counter[str] = Counter()
     size: Counter[str] = Counter()
     lines: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for url, text in zip(urls, texts, strict=True):
+    for url, text in pages:
         site = registered_domain(url)
         documents[site] += 1
         size[site] += len(text)
@@ -162,27 +179,29 @@ def rank_sites(parts: Iterable[pa.Table], sites: int = 1000, lines: int = 10) ->
     """The largest sites over all parts (tables of ``count_sites``), with their most repeated lines.
 
     Returns the columns of ``SITES`` and two shares of all characters: ``share`` of the site and ``share_so_far`` of it
-    and the larger ones. Sites of equal size stand in the order of their names.
+    and the larger ones. Sites of equal size stand in the order of their names. Parts are read one after another; what
+    stays in memory is two numbers a site and at most ``LINES_PER_SITE`` of its lines.
     """
-    table = pa.concat_tables([SITES.empty_table(), *parts])
-    sums = table.group_by("site").aggregate([("documents", "sum"), ("characters", "sum")])
-    ranked = sums.sort_by([("characters_sum", "descending"), ("site", "ascending")])
-    shares = ranked["characters_sum"].to_numpy() / max(1, pc.sum(table["characters"]).as_py() or 0)
-    ranked = ranked.append_column("share", pa.array(shares)).append_column("share_so_far", pa.array(np.cumsum(shares)))
-    ranked = ranked.slice(0, sites)
-    wanted = table.filter(pc.is_in(table["site"], ranked["site"].combine_chunks()))
-    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for site, repeated in zip(wanted["site"].to_pylist(), wanted["lines"].to_pylist(), strict=True):
-        for entry in repeated:
-            counts[site][entry["line"]] += entry["documents"]
-    top = [_most_frequent(counts[site])[:lines] for site in ranked["site"].to_pylist()]
-    return pa.table(
-        {
-            "site": ranked["site"],
-            "documents": ranked["documents_sum"],
-            "characters": ranked["characters_sum"],
-            "share": ranked["share"],
-            "share_so_far": ranked["share_so_far"],
-            "lines": pa.array(top, SITES.field("lines").type),
-        }
-    )
+    documents: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    repeated: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for part in parts:
+        for row in part.to_pylist():
+            site = row["site"]
+            documents[site] += row["documents"]
+            size[site] += row["characters"]
+            if row["lines"]:
+                repeated[site].update({entry["line"]: entry["documents"] for entry in row["lines"]})
+                if len(repeated[site]) > LINES_PER_SITE:
+                    repeated[site] = Counter(dict(repeated[site].most_common(LINES_PER_SITE // 2)))
+    ranked = sorted(size, key=lambda site: (-size[site], site))[:sites]
+    total = max(1, size.total())
+    columns = {
+        "site": pa.array(ranked, pa.string()),
+        "documents": pa.array([documents[site] for site in ranked], pa.int64()),
+        "characters": pa.array([size[site] for site in ranked], pa.int64()),
+        "share": pa.array([size[site] / total for site in ranked], pa.float64()),
+        "share_so_far": pa.array([sofar / total for sofar in accumulate(size[site] for site in ranked)], pa.float64()),
+        "lines": pa.array([_most_frequent(repeated[site])[:lines] for site in ranked], SITES.field("lines").type),
+    }
+    return pa.table(columns)

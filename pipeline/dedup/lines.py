@@ -1,7 +1,8 @@
 """Line dedup between documents: lines that many pages share at their head or tail, such as menus and licences.
 
 The report (dots.llm1, section 4.1) takes the first 5 and last 5 lines of each document; a line seen more than 200 times
-keeps its first 200 occurrences.
+keeps its first 200 occurrences. Occurrences in earlier crawls can be counted first, so that it works from crawl to
+crawl.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 EDGE = 5  # lines at the head and at the tail of a document
 KEEP = 200  # occurrences of a line that stay
 MIN_LETTERS = 2  # a line with fewer letters and digits is structure (a brace, a rule, a bullet): it is never taken out
 
 KEYS = pa.schema({"key": pa.uint64(), "row": pa.int32(), "line": pa.int32()})
+COUNTS = pa.schema({"key": pa.uint64(), "count": pa.int64()})  # occurrences of lines, in the order of keys
 
 
 def keys(texts: Sequence[str]) -> pa.Table:
@@ -55,14 +58,45 @@ def _first(lines: list[str], numbers: range) -> list[int]:
     return found
 
 
-def reduce(rows: pa.Table, keep: int = KEEP) -> pa.Table:
-    """The lines to take out, part, row, line: all occurrences of a key after the first ``keep`` in that order."""
+def reduce(rows: pa.Table, keep: int = KEEP, earlier: pa.Table | None = None) -> pa.Table:
+    """The lines to take out, part, row, line: all occurrences of a key after the first ``keep`` in that order.
+
+    ``earlier`` (schema ``COUNTS``) holds occurrences that came before all of these.
+    """
     part, row, line, key = (rows[name].to_numpy() for name in ("part", "row", "line", "key"))
     order = np.lexsort((line, row, part, key))
     key = key[order]
-    place = np.arange(len(key))
-    first = np.searchsorted(key, key, side="left")
-    return rows.select(["part", "row", "line"]).take(pa.array(order[place - first >= keep]))
+    place = np.arange(len(key)) - np.searchsorted(key, key, side="left")
+    if earlier is not None:
+        place += _counts_of(key, earlier)
+    return rows.select(["part", "row", "line"]).take(pa.array(order[place >= keep]))
+
+
+def _counts_of(key: np.ndarray, counts: pa.Table) -> np.ndarray:
+    """int64[key]: each key's count, 0 where there is none."""
+    at = pc.index_in(pa.array(key), value_set=counts["key"].combine_chunks())
+    return pc.fill_null(counts["count"].take(at), 0).to_numpy()
+
+
+def count(rows: pa.Table) -> pa.Table:
+    """Occurrences of each key of ``rows`` (schema ``COUNTS``)."""
+    ones = pa.array(np.ones(rows.num_rows, np.int64))
+    return add_up([pa.table([rows["key"], ones], schema=COUNTS)])
+
+
+def add_up(counts: Sequence[pa.Table]) -> pa.Table:
+    """Several counts (schema ``COUNTS``) as one."""
+    groups = pa.concat_tables([COUNTS.empty_table(), *counts]).group_by("key", use_threads=False)
+    sums = groups.aggregate([("count", "sum")]).sort_by("key")
+    return pa.table([sums["key"], sums["count_sum"]], schema=COUNTS)
+
+
+def blank(text: str, lines: Collection[int]) -> str:
+    """``text`` with the lines of these numbers emptied; the others keep their numbers."""
+    if not lines:
+        return text
+    out = set(lines)
+    return "\n".join("" if number in out else line for number, line in enumerate(text.split("\n")))
 
 
 def remove(text: str, lines: Collection[int]) -> str:

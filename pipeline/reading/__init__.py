@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.reading.parts import Limits, Part, format_of, inputs, split
+from pipeline.reading.inputs import inputs, split
+from pipeline.reading.parts import Limits, Part, format_of
 from pipeline.schema import Record
 
 __all__ = ["Limits", "Part", "inputs", "read", "split"]

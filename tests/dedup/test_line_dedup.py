@@ -60,6 +60,30 @@ def test_a_line_seen_as_often_as_allowed_stays_everywhere() -> None:
     assert lines.reduce(keyed([])).num_rows == 0
 
 
+def test_occurrences_of_earlier_runs_come_first() -> None:
+    """Catches an allowance that starts anew with each crawl, and keys matched to a neighbour's count."""
+    now = keyed(["menu", "menu", "share this", "fresh line"])
+    before = lines.count(keyed(["menu"] * 3 + ["share this"] * 9 + ["gone line"] * 9))
+    assert {(row["row"], row["line"]) for row in lines.reduce(now, 4, before).to_pylist()} == {(1, 0), (2, 0)}
+    assert lines.reduce(now, 4, lines.add_up([])).equals(lines.reduce(now, 4))
+
+
+@given(st.lists(st.lists(st.sampled_from(["one", "two", "three"]), max_size=9), max_size=4))
+def test_counts_add_up_in_any_split(parts: list[list[str]]) -> None:
+    """Catches occurrences lost or doubled where counts of several runs are joined, and an order that depends on it."""
+    added = lines.add_up([lines.count(keyed(part)) for part in parts])
+    assert added.equals(lines.count(keyed([text for part in parts for text in part])))
+    assert added.schema == lines.COUNTS
+    assert sum(added["count"].to_pylist()) == sum(map(len, parts))
+
+
+def test_blank_keeps_the_numbers_of_the_other_lines() -> None:
+    """Catches line numbers that shift behind a line that a site rule took out."""
+    text = "menu\nbody\nfoot"
+    assert lines.blank(text, [0]) == "\nbody\nfoot" and lines.blank(text, []) == text
+    assert lines.keys([lines.blank(text, [0])])["line"].to_pylist() == [1, 2]
+
+
 def test_remove_takes_out_line_numbers_of_the_original() -> None:
     assert lines.remove("a\n\nb\nc", [0, 3]) == "\nb"
     assert lines.remove("a\nb", []) == "a\nb"

@@ -34,43 +34,77 @@ def test_registered_domain(url: str, site: str) -> None:
 
 def test_own_example() -> None:
     """Catches: a rule file of crawlmix's own that does not load or does nothing."""
-    rules = sites.load()
-    lines = ["Otters", "From Wikipedia, the free encyclopedia", " [edit] ", "Otters are mammals.", "Categories: Otters"]
-    assert sites.apply(rules, "https://en.wikipedia.org/wiki/Otter", lines).tolist() == [
-        True,
-        False,
-        False,
-        True,
-        False,
-    ]
-    assert not sites.apply(rules, "https://en.wikipedia.org/wiki/Special:Random", lines).any()
-    assert sites.apply(rules, "https://example.org/", lines).all()
+    wikipedia = sites.rules_of(sites.load(), "https://en.wikipedia.org/wiki/Otter")
+    assert wikipedia is not None and wikipedia.reason
+    text = "Otters\nFrom Wikipedia, the free encyclopedia\n [edit] \nOtters are mammals.\nCategories: Otters"
+    assert wikipedia.cuts(text) == [1, 2, 4]
+    assert wikipedia.drops("https://en.wikipedia.org/wiki/Special:Random")
+    assert not wikipedia.drops("https://en.wikipedia.org/wiki/Otter")
+    assert sites.rules_of(sites.load(), "https://example.org/") is None
+
+
+def write_rules(folder: Path, content: str, site: str = "example.org") -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{site}.yaml").write_text(content, encoding="utf-8")
 
 
 def test_users_folder(tmp_path: Path) -> None:
-    """Catches: a user's file that is not read, or fixed lines taken for patterns."""
-    (tmp_path / "example.org.yaml").write_text("remove_lines: ['a.c', '/x+/']", encoding="utf-8")
-    kept = sites.apply(sites.load(tmp_path), "http://www.example.org/", ["a.c", "abc", "xxx", "xxy", "/x+/"])
-    assert kept.tolist() == [False, True, False, True, True]
+    """Catches: a user's file that is not read, fixed lines taken for patterns, flags and groups that patterns share."""
+    write_rules(tmp_path, r"remove_lines: ['a.c', '/x+/', '/(?i)home/', '/(.)-\1/', '/(.)=\1/']")
+    rules = sites.rules_of(sites.load(tmp_path), "http://www.example.org/")
+    assert rules is not None and not rules.drops("http://www.example.org/")
+    assert rules.cuts("a.c\nabc\n xxx \nxxy\n/x+/\nHOME\nXXX\nb-b\nb=b\nb=c") == [0, 2, 5, 7, 8]
 
 
-@pytest.mark.parametrize("content", ["remove_lines: ['/(/']", "remove_line: [a]", "- a", ""])
+def test_later_folder_replaces_a_site(tmp_path: Path) -> None:
+    """Catches: rules of two folders mixed, or the first one's kept."""
+    for name in ("one", "two"):
+        write_rules(tmp_path / name, f"remove_lines: [{name}]")
+    rules = sites.rules_of(sites.load(tmp_path / "one", tmp_path / "two"), "http://example.org/")
+    assert rules is not None and rules.cuts("one\ntwo") == [1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["remove_lines: ['/(/']", "remove_line: [a]", "- a", "", "a: [", "remove_lines: Home", "drop_urls: [2024]"],
+)
 def test_bad_files(tmp_path: Path, content: str) -> None:
     """Catches: a mistake in a rule file that shows as a traceback or not at all."""
-    (tmp_path / "example.org.yaml").write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=r"example\.org\.yaml"):
+    write_rules(tmp_path, content)
+    with pytest.raises(UserError, match=r"example\.org\.yaml") as refused:
+        sites.load(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_no_url_would_meet(tmp_path: Path) -> None:
+    """Catches: a file named after a host, and a folder without rules, that silently do nothing."""
+    with pytest.raises(UserError, match="no site rules"):
+        sites.load(tmp_path / "absent")
+    write_rules(tmp_path, "remove_lines: [Home]", "www.example.org")
+    with pytest.raises(UserError, match=r"name the file example\.org\.yaml"):
         sites.load(tmp_path)
 
 
 def test_ranking() -> None:
     """Catches: characters of parts not summed, lines counted twice in a document, order taken from the parts."""
-    one = sites.count_sites(["http://a.org/1", "http://a.org/2", "http://b.org/"], ["Menu\nMenu\nx", "Menu\ny", "zz"])
-    two = sites.count_sites(["http://a.org/3", "http://a.org/4", "http://c.org/"], ["Menu\nx", "Menu\nFoot", "zz"])
+    one = sites.count_sites(
+        [("http://a.org/1", "Menu\nMenu\nx"), ("http://a.org/2", "Menu\ny"), ("http://b.org/", "zz")]
+    )
+    two = sites.count_sites([("http://a.org/3", "Menu\nx"), ("http://a.org/4", "Menu\nFoot"), ("http://c.org/", "zz")])
     ranked = sites.rank_sites([one, two])
     assert ranked.to_pylist() == sites.rank_sites([two, one]).to_pylist()
     assert ranked["site"].to_pylist() == ["a.org", "b.org", "c.org"]
     assert ranked["documents"].to_pylist() == [4, 1, 1]
     assert ranked["characters"].to_pylist() == [32, 2, 2]
     assert ranked["lines"].to_pylist()[0] == [{"line": "Menu", "documents": 4}]
+    assert ranked["share"].to_pylist()[0] == pytest.approx(32 / 36)
     assert ranked["share_so_far"].to_pylist()[-1] == pytest.approx(1)
+    assert sites.rank_sites([one, two], sites=1)["share_so_far"].to_pylist() == ranked["share"].to_pylist()[:1]
     assert sites.rank_sites([]).num_rows == 0
+
+
+def test_ranking_remembers_the_frequent_lines() -> None:
+    """Catches: memory that grows with every part, and a line of every part that is forgotten with the rare ones."""
+    pages = [("http://a.org/", f"Menu\n{part} {line}") for part in range(30) for line in range(99) for _ in range(2)]
+    parts = [sites.count_sites(pages[start : start + 198]) for start in range(0, len(pages), 198)]
+    assert sites.rank_sites(parts, lines=1)["lines"].to_pylist() == [[{"line": "Menu", "documents": 30 * 198}]]
