@@ -139,7 +139,9 @@ def test_site_rules_drop_urls_before_all_other_rules(tmp_path: Path) -> None:
     assert verdicts[1] == {"step": "rules", "reason": "site.url", "detail": "shop furniture"}
     assert verdicts[0]["reason"] != "site.url" and counts.dropped["site.url"] == 1
     refine.decide_rules(run, 1)
-    assert run.folder.read_table(f"verdicts/rules/{part_name(1)}.parquet")["detail"].to_pylist() == [None]
+    assert run.folder.read_table(f"verdicts/rules/{part_name(1)}.parquet")["detail"].to_pylist() == [
+        "gopher.words is 10, minimum 50"
+    ]
 
 
 def test_own_files_and_earlier_runs_redo_the_step(tmp_path: Path) -> None:
