@@ -1,4 +1,4 @@
-"""What dedup finds and what it costs: `python -m bench.dedup`.
+"""What dedup finds and what it costs: `python bench/dedup.py`.
 
 Recall and precision of near dedup on made-up documents with edits of known size, then milliseconds a page on the texts
 of ../shared (skipped where it is absent).
@@ -6,10 +6,13 @@ of ../shared (skipped where it is absent).
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder would hide the packages of the same names
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""What the rules drop, on pages whose quality readers have judged: `python -m bench.rules`.
+"""What the rules drop, on pages whose quality readers have judged: `python bench/rules.py`.
 
 For each language and for good (quality 2 or 3) and bad (0 or 1) pages: the share that is dropped, by each rule, and by
 this rule alone (no other rule drops the page). Pages with hand-made main text are measured on it; pages of the crawl on
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder would hide the packages of the same names
 
 import numpy as np
 import pyarrow.parquet as pq

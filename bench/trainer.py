@@ -1,6 +1,6 @@
 """Speed of the trainer's debug preset on this machine: tokens a second, and the MoE layers' part of the forward pass.
 
-    python -m bench.trainer [--preset debug] [--steps 10]
+    python bench/trainer.py [--preset debug] [--steps 10]
 
 Batches are random tokens in documents of 100, so no run is needed.
 """
@@ -8,7 +8,11 @@ Batches are random tokens in documents of 100, so no run is needed.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder would hide the packages of the same names
 
 import numpy as np
 import torch
