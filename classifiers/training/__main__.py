@@ -37,14 +37,14 @@ def train_category(pages: list[Page], shared: Path) -> None:
     """Train the category model and write its card."""
     corpus = load_corpus(shared)
     scores = category_training.train(pages, corpus, load_vocabulary(), MODELS)
-    used = vocabulary.capped(corpus, category_training.LARGEST_CAP)
+    used = vocabulary.capped(corpus, category_training.CAP)
     dev = metrics.document_accuracy(category.probabilities, load_corpus(shared, ("dev",)))
     card = cards.category_card(
         scores,
         pages,
         used,
         dev,
-        cap=category_training.LARGEST_CAP,
+        cap=category_training.CAP,
         importance=category_training.PAGE_IMPORTANCE,
         megabytes=cards.megabytes(MODELS, "category"),
         vocabulary_megabytes=cards.megabytes(MODELS, "vocabulary"),

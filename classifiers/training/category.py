@@ -25,11 +25,11 @@ from classifiers.training.vocabulary import capped
 PAGE_IMPORTANCE = 4.0  # of a page; a document's is 1 in the mean
 PAGE_VISITS = 3  # in each epoch; the importance is divided among them
 SECOND_SHARE = {3: 0.1, 2: 0.25, 1: 0.35}  # of a page's target that its second leaf gets, by how sure the reader was
-MEMBERS = (  # (documents of a leaf and source at most, factor in the sum, schedule)
-    (30, 1.0, Schedule(rank=0, rate=1.0, epochs=8, seed=1)),
-    (80, 0.6, Schedule(rank=128, rate=1.0, epochs=5, seed=2)),
+CAP = 30  # documents of a leaf and source
+MEMBERS = (  # (factor in the sum, schedule)
+    (1.0, Schedule(rank=0, rate=1.0, epochs=8, seed=1)),
+    (0.6, Schedule(rank=128, rate=1.0, epochs=5, seed=2)),
 )
-LARGEST_CAP = max(cap for cap, _, _ in MEMBERS)
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Source:
 
 def train(pages: list[Page], corpus: list[Document], vocabulary: Vocabulary, folder: Path) -> NDArray[np.float32]:
     """Write the model into ``folder``; returns each page's probabilities by a model that did not see its site."""
-    page_source, words = _page_source(pages, vocabulary), load_words()
-    documents = {cap: _document_source(capped(corpus, cap) + words, vocabulary) for cap, _, _ in MEMBERS}
+    page_source = _page_source(pages, vocabulary)
+    documents = _document_source(capped(corpus, CAP) + load_words(), vocabulary)
     folds, unseen = folds_of(pages), np.zeros((len(pages), len(load_taxonomy().leaves)), np.float32)
     for fold in range(FOLDS):
         matrix, bias = _fit_members(_select(page_source, folds != fold), documents)
@@ -98,20 +98,17 @@ def _select(source: Source, chosen: NDArray[np.bool_]) -> Source:
     return Source(source.features[chosen], source.targets[chosen], source.importance[chosen])
 
 
-def _fit_members(pages: Source, documents: dict[int, Source]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _fit_members(pages: Source, documents: Source) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The weighted sum of the members' matrices and biases: linear models on the same features add up."""
-    matrices, biases = [], []
-    for cap, factor, schedule in MEMBERS:
-        sources = [pages] * PAGE_VISITS + [documents[cap]]
-        features = scipy.sparse.vstack([source.features for source in sources], format="csr")
-        examples = Examples(
-            indptr=features.indptr.astype(np.int64),
-            rows=features.indices.astype(np.int32),
-            weights=features.data.astype(np.float32),
-            targets=np.concatenate([source.targets for source in sources]),
-            importance=np.concatenate([source.importance for source in sources]),
-        )
-        matrix, bias = fit(examples, features.shape[1], schedule)
-        matrices.append(np.float32(factor) * matrix)
-        biases.append(np.float32(factor) * bias)
-    return np.sum(matrices, axis=0), np.sum(biases, axis=0)
+    sources = [pages] * PAGE_VISITS + [documents]
+    features = scipy.sparse.vstack([source.features for source in sources], format="csr")
+    examples = Examples(
+        indptr=features.indptr.astype(np.int64),
+        rows=features.indices.astype(np.int32),
+        weights=features.data.astype(np.float32),
+        targets=np.concatenate([source.targets for source in sources]),
+        importance=np.concatenate([source.importance for source in sources]),
+    )
+    members = [(np.float32(factor), *fit(examples, features.shape[1], schedule)) for factor, schedule in MEMBERS]
+    matrix = np.sum([factor * matrix for factor, matrix, _ in members], axis=0)
+    return matrix, np.sum([factor * bias for factor, _, bias in members], axis=0)

@@ -54,9 +54,7 @@ def _slots(slot: object, keys: NDArray[np.generic]) -> NDArray[np.int64]:
     return np.array([slot(key) for key in keys], np.int64)  # type: ignore[operator]
 
 
-def _shares(
-    slots: NDArray[np.integer], weight: NDArray[np.float64], good: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _shares(slots: NDArray[np.integer], weight: NDArray[np.float64], good: NDArray[np.float64]) -> NDArray[np.float64]:
     unique, place = np.unique(slots, return_inverse=True)
     total = np.bincount(place, weight, len(unique))
     share = np.bincount(place, good, len(unique)) / np.maximum(total, 1e-9)

@@ -14,17 +14,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
+Vector = NDArray[np.float32]
+Rows = NDArray[np.int32]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Examples:
     """Training rows: CSR features, ``targets`` float32 [n, classes] that sum to 1 a row, and ``importance`` [n]."""
 
-    indptr: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    weights: NDArray[np.float32]
+    indptr: Places
+    rows: Rows
+    weights: Vector
     targets: Matrix
-    importance: NDArray[np.float32]
+    importance: Vector
 
     def __len__(self) -> int:
         return len(self.importance)
@@ -42,7 +45,7 @@ class Schedule:
     seed: int = 0
 
 
-def fit(examples: Examples, features: int, schedule: Schedule) -> tuple[Matrix, NDArray[np.float32]]:
+def fit(examples: Examples, features: int, schedule: Schedule) -> tuple[Matrix, Vector]:
     """(matrix float32 [features, classes], bias [classes]) of a softmax regression."""
     classes = examples.targets.shape[1]
     random = np.random.default_rng(schedule.seed)
@@ -62,21 +65,21 @@ def fit(examples: Examples, features: int, schedule: Schedule) -> tuple[Matrix, 
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _error(logits: NDArray, target: NDArray, importance: np.float32) -> NDArray:
+def _error(logits: Vector, target: Vector, importance: np.float32) -> Vector:
     """Gradient of the weighted cross-entropy with respect to the logits."""
     exponent = np.exp(logits - logits.max())
     return (exponent / exponent.sum() - target) * importance
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _add(total, factor, row):  # type: ignore[no-untyped-def]
+def _add(total: Vector, factor: np.float32, row: Vector) -> None:
     """total += factor * row, without a temporary array."""
     for c in range(len(total)):
         total[c] += factor * row[c]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _keep(indptr, rows, weights, i, dropout):  # type: ignore[no-untyped-def]
+def _keep(indptr: Places, rows: Rows, weights: Vector, i: int, dropout: np.float32) -> tuple[Rows, Vector]:
     """The features of text i that survive dropout, their weights scaled to keep the expected sum."""
     kept_rows, kept_weights = rows[indptr[i] : indptr[i + 1]].copy(), weights[indptr[i] : indptr[i + 1]].copy()
     end = 0
@@ -88,7 +91,20 @@ def _keep(indptr, rows, weights, i, dropout):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _fit_full(matrix, bias, indptr, rows, weights, targets, importance, visits, rate, dropout, seed):  # type: ignore[no-untyped-def]
+def _fit_full(
+    matrix: Matrix,
+    bias: Vector,
+    indptr: Places,
+    rows: Rows,
+    weights: Vector,
+    targets: Matrix,
+    importance: Vector,
+    visits: Places,
+    rate: np.float32,
+    dropout: np.float32,
+    seed: int,
+) -> None:
+    """Train ``matrix`` and ``bias`` in place: one step for each text that ``visits`` names."""
     np.random.seed(seed)
     squares = np.full(len(matrix), np.float32(1e-6))
     bias_square = np.float32(1e-6)
@@ -110,7 +126,21 @@ def _fit_full(matrix, bias, indptr, rows, weights, targets, importance, visits, 
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _fit_low_rank(table, head, bias, indptr, rows, weights, targets, importance, visits, rate, dropout, seed):  # type: ignore[no-untyped-def]
+def _fit_low_rank(
+    table: Matrix,
+    head: Matrix,
+    bias: Vector,
+    indptr: Places,
+    rows: Rows,
+    weights: Vector,
+    targets: Matrix,
+    importance: Vector,
+    visits: Places,
+    rate: np.float32,
+    dropout: np.float32,
+    seed: int,
+) -> None:
+    """Train ``table``, ``head`` and ``bias`` in place; the product of the first two is the member's matrix."""
     np.random.seed(seed)
     squares = np.full(len(table), np.float32(1e-6))
     head_squares = np.full(len(head), np.float32(1e-6))
