@@ -13,6 +13,7 @@ COMMANDS = {
     "explain": "jobs.explain",
     "sites": "jobs.sites",
     "mix": "jobs.mix",
+    "export": "jobs.export",
     "report": "jobs.report",
     "train": "jobs.train",
     "generate": "jobs.generate",

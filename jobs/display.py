@@ -34,6 +34,7 @@ class Display(Watcher):
     def __enter__(self) -> Display:
         if self.live:
             self.live.start()
+            self.live.update(Text("starting Ray"))
         return self
 
     def __exit__(
@@ -44,16 +45,20 @@ class Display(Watcher):
 
     def start(self, step: Step, number: int, steps: int) -> None:
         self.step, self.place = step, f"{number}/{steps}"
+        self.phase: Phase | None = None
         self.began = self.told = time.monotonic()
+        if self.live:
+            self.live.update(Text(self._title(), style="bold"))
 
     def progress(self, phase: Phase, progress: Progress) -> None:
+        if phase is not self.phase:
+            self.phase, self.phase_began = phase, time.monotonic()
         if self.live:
             self.live.update(self._view(phase, progress))
         elif time.monotonic() - self.told > PLAIN_SECONDS:
             self.told = time.monotonic()
-            self._line(
-                f"{phase.name} {progress.done}/{progress.items}, {self._speed(progress)}, {self._left(progress)}"
-            )
+            told = (f"{phase.name} {progress.done}/{progress.items}", self._speed(progress), self._left(progress))
+            self._line(", ".join(part for part in told if part))
 
     def end(self, step: Step, counts: Counts, fresh: bool) -> None:
         took = f"{time.monotonic() - self.began:.1f} s" if fresh else "done before"
@@ -63,22 +68,29 @@ class Display(Watcher):
         self._line("  ".join(part for part in (took, kept, reasons) if part))
 
     def _line(self, text: str) -> None:
-        name = f"{self.step.stage} · {self.step.name}"
-        self.console.print(Text(f"[{self.place:>5}] {name:<20} {text}"), highlight=False, soft_wrap=True)
+        line = Text(f"{self._title():<28} {text}")
+        if self.live:  # a line that is longer than the terminal is cut
+            self.console.print(line, highlight=False, no_wrap=True, overflow="ellipsis")
+        else:
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+    def _title(self) -> str:
+        return f"[{self.place:>5}] {self.step.stage} · {self.step.name}"
 
     def _speed(self, progress: Progress) -> str:
-        return f"{progress.counts.records / max(0.001, time.monotonic() - self.began):,.0f} records/s"
+        if not progress.counts.records:
+            return ""
+        return f"{progress.counts.records / max(0.001, time.monotonic() - self.phase_began):,.0f} records/s"
 
     def _left(self, progress: Progress) -> str:
         if not progress.done or progress.done == progress.items:
             return "time left unknown" if progress.done < progress.items else "ending"
-        elapsed = time.monotonic() - self.began
+        elapsed = time.monotonic() - self.phase_began
         return f"about {elapsed / progress.done * (progress.items - progress.done):,.0f} s left"
 
     def _view(self, phase: Phase, progress: Progress) -> Group:
         head = Table.grid(padding=(0, 2))
         head.add_row(
-            Text(f"[{self.place:>5}] {self.step.stage} · {self.step.name} · {phase.name}", style="bold"),
             ProgressBar(total=max(1, progress.items), completed=progress.done, width=30),
             f"{progress.done:,}/{progress.items:,}",
             self._speed(progress),
@@ -91,4 +103,4 @@ class Display(Watcher):
             reasons.add_row("records", f"{counts.records:,}", "dropped", f"{dropped:,}")
         for reason, count in counts.dropped.most_common(8):
             reasons.add_row(Text(f"  {reason}", style="dim"), f"{count:,}")
-        return Group(head, reasons)
+        return Group(Text(f"{self._title()} · {phase.name}", style="bold"), head, reasons)

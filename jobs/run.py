@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     from jobs.display import Display
     from jobs.report import write_report
-    from jobs.status import print_funnel
+    from jobs.status import print_funnel, sound
     from pipeline.engine import cluster
     from pipeline.ledger import funnel
     from pipeline.steps import perform_run, plan_run
@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     planned = plan_run(config)
     with Display(planned) as display, cluster(args.address, config.workers) as engine:
         perform_run(planned, engine, display)
-    print_funnel(planned, funnel(planned))
+    counted = funnel(planned)
+    print_funnel(planned, counted)
     report = write_report(planned)
     print(f"\nshards {config.output}/shards   mix {config.output}/mix.json   report {report}")
-    return 0
+    return 0 if sound(planned, counted) else 1

@@ -48,23 +48,21 @@ def _unfinished(run: Run, as_json: bool) -> int:
 
 
 def sound(run: Run, counted: Funnel) -> bool:
-    """Whether the ledger adds up and holds every record that was read; says so on stderr where not."""
-    from pipeline.ledger import input_records
+    """Whether the ledger agrees with what was read and what was written; says so on stderr where not."""
+    from pipeline.ledger import disagreements
 
-    read = input_records(run)
-    if counted.adds_up and counted.records == read:
-        return True
-    print(
-        f"crawlmix: THE LEDGER DOES NOT ADD UP: {read:,} records were read, the ledger holds {counted.records:,} = "
-        f"{counted.kept:,} kept + {counted.dropped.total():,} dropped + {counted.quarantined:,} quarantined; "
-        "do not use this run's shards, and please report it",
-        file=sys.stderr,
-    )
-    return False
+    found = disagreements(run, counted)
+    if found:
+        print(
+            f"crawlmix: THE LEDGER DOES NOT ADD UP: {', '.join(found)}; do not use this run's shards, and please "
+            "report it",
+            file=sys.stderr,
+        )
+    return not found
 
 
 def as_json(run: Run, counted: Funnel) -> dict[str, Any]:
-    from pipeline.ledger import input_records
+    from pipeline.ledger import disagreements
 
     documents = sum(
         run.folder.read_table(name, ["record_id"]).num_rows for name in run.folder.names("documents", ".parquet")
@@ -75,7 +73,7 @@ def as_json(run: Run, counted: Funnel) -> dict[str, Any]:
         "kept": counted.kept,
         "dropped": dict(counted.dropped.most_common()),
         "quarantined": counted.quarantined,
-        "adds_up": counted.adds_up and counted.records == input_records(run),
+        "adds_up": not disagreements(run, counted),
         "tokens": counted.tokens,
         "steps": counted.steps(),
     }

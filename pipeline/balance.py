@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 import rules
-from classifiers import category, webtype
+from classifiers import backends, webtype
 from classifiers.embedding import embed
 from classifiers.taxonomy import load_taxonomy
 from pipeline import exchange, tokens
@@ -22,7 +21,7 @@ from pipeline.config import Config, Models
 from pipeline.dedup import semantic
 from pipeline.documents import Documents, in_batches
 from pipeline.exchange import Exchange
-from pipeline.mix import plan, shards
+from pipeline.mix import mixes, shards
 from pipeline.mix.spec import load_spec
 from pipeline.prepare import drop_beaten, identified
 from pipeline.run import Counts, Phase, Run, Step, file_sha256, once, over_partitions, over_parts
@@ -44,19 +43,25 @@ TOKENIZER_PARTS = 256  # parts that a tokenizer's sample comes from at most
 
 def score(run: Run, index: int) -> Counts:
     """Web type and category of every document."""
-    documents = Documents(run, index, "models")
+    documents, settings = Documents(run, index, "models"), run.config.balance.models
     counts = Counts(records=len(documents.rows), kept=len(documents.rows))
 
     def measure(rows: np.ndarray, texts: list[str]) -> pa.Table:
         with counts.timed("webtype"):
-            types = webtype.probabilities(texts, documents.facts(rows))
+            types = backends.webtype_probabilities(texts, documents.facts(rows), settings.webtype_model)
         with counts.timed("category"):
-            leaves = category.probabilities(texts)
+            leaves = backends.category_probabilities(texts, settings.category_model)
         signals = [_signals(*pair) for pair in zip(types.tolist(), leaves.tolist(), strict=True)]
         return pa.Table.from_pylist(signals, MODEL_SIGNALS)
 
     documents.write_signals("models", in_batches(documents, measure, MODEL_SIGNALS))
     return counts
+
+
+def given_models(config: Config) -> list[str]:
+    """What the user's own models hold, as hashes."""
+    models = config.balance.models
+    return [*backends.fingerprint(models.category_model), *backends.fingerprint(models.webtype_model)]
 
 
 def _signals(types: list[float], leaves: list[float]) -> dict[str, Any]:
@@ -268,7 +273,7 @@ def write_shards(run: Run, leaf: int) -> Counts:
 
 
 def finish_shards(run: Run, _: int) -> Counts:
-    """The manifest of all shards, and the tokens of every category and language."""
+    """The manifest of all shards, and the tokens of every category, language and quality band."""
     entries = [run.folder.read_json(f"exchange/shards/entries-{leaf:05d}.json") for leaf in over_categories(run)]
     run.folder.write_json(
         "shards/manifest.json", shards.manifest([file for entry in entries for file in entry["files"]])
@@ -279,12 +284,8 @@ def finish_shards(run: Run, _: int) -> Counts:
 
 def plan_mix(run: Run, _: int) -> Counts:
     """Solves the mix over the cells and writes mix.json."""
-    cells = pa.Table.from_pylist(run.folder.read_json("cells.json"), plan.CELLS)
-    taxonomy = load_taxonomy()
-    solved = plan.solve(cells, load_spec(run.config.balance.mix), taxonomy, run.config.seed)
-    tokenizer = run.folder.read_bytes("tokenizer.json")
-    described = run_tokenizer(run.config.output).describe() | {"sha256": hashlib.sha256(tokenizer).hexdigest()}
-    run.folder.write_json("mix.json", solved.to_json() | {"tokenizer": {"file": "tokenizer.json"} | described})
+    solved = mixes.plan_mix(run, load_spec(run.config.balance.mix))
+    run.folder.write_json("mix.json", mixes.with_tokenizer(run, solved))
     return Counts()
 
 
@@ -295,6 +296,7 @@ MODELS = Step(
     settings=("balance.models",),
     code=("classifiers", "pipeline/balance.py"),
     outputs=("signals/models", "verdicts/models"),
+    depends_on=given_models,
 )
 
 SEMANTIC = Step(
@@ -346,4 +348,4 @@ MIX = Step(
     outputs=("mix.json",),
 )
 
-STEPS = (MODELS, SEMANTIC, TOKENIZER, SHARDS, MIX)
+STEPS = (MODELS, SEMANTIC, TOKENIZER, SHARDS)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UserError
 
@@ -73,7 +73,9 @@ class Refine(Settings):
     thresholds: dict[
         str, dict[str, float | None]
     ] = {}  # language or default → rule → bound (null: off), over rules/thresholds/
-    pii: Literal["mask", "drop", "off"] = "mask"
+    pii: Annotated[Literal["mask", "drop", "off"], BeforeValidator(lambda value: value or "off")] = (
+        "mask"  # YAML reads a bare off as false
+    )
     near: Near = Near()
 
 
@@ -85,6 +87,9 @@ class Models(Settings):
     quality: Share = 0.2  # least probability of being good
     drop_kinds: tuple[str, ...] = ("adult_or_harm",)
     kind_confidence: Share = 0.5
+    category_model: str = "default"  # or a fastText file, a model of train-classifier, a Hugging Face folder
+    webtype_model: str = "default"
+    quality_model: str = "default"
 
 
 class Semantic(Settings):

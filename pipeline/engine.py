@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from pipeline.run import Counts, Phase, Run, Step, perform
 
 ATTEMPTS = 3  # an item that loses its worker this often is given up
 REPORT_SECONDS = 1.0
+CONNECT_SECONDS = 10.0
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {
     "TOKENIZERS_PARALLELISM": "false"
 }
@@ -115,19 +118,40 @@ def cluster(address: str | None, workers: int | None) -> Iterator[Engine]:
     if mine:
         try:
             if address:
+                _check_reachable(address)
                 ray.init(address=address, runtime_env={"env_vars": ONE_THREAD}, **quiet)
             else:
                 cores = workers or len(os.sched_getaffinity(0))
                 ray.init(num_cpus=cores, include_dashboard=False, object_store_memory=256 * 1024**2, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise UserError(f"cannot reach Ray at {address or 'this machine'}: {error}") from None
-    board: Any = ray.remote(num_cpus=0)(Board).remote()
+    # The board may stand on a node that is lost: it starts again elsewhere, and its writers fill it again.
+    board: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Board).remote()
     try:
-        yield Engine(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), board)
+        with _on_signals(signal.default_int_handler, signal.SIGTERM):  # it stops a run as Ctrl-C does
+            yield Engine(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), board)
     finally:
-        ray.kill(board)
-        if mine:
-            ray.shutdown()
+        with _on_signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):  # a second one would leave processes behind
+            ray.kill(board)
+            if mine:
+                ray.shutdown()
+
+
+@contextmanager
+def _on_signals(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _check_reachable(address: str) -> None:
+    """Raises OSError where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
 @ray.remote(num_cpus=1, max_retries=0)

@@ -70,6 +70,9 @@ def scatter(folder: Folder, name: str, table: pa.Table, target: np.ndarray, targ
 
 
 def batch(folder: Folder, name: str, target: int) -> pa.Table:
-    """What file ``name`` holds for one target; reads only that batch."""
-    with folder.fs.open(folder.path(name), "rb") as file, ipc.open_file(pa.PythonFile(file, mode="r")) as reader:
+    """What file ``name`` holds for one target; reads only that batch, and no block ahead of it from object storage."""
+    with (
+        folder.fs.open(folder.path(name), "rb", cache_type="none") as file,
+        ipc.open_file(pa.PythonFile(file, mode="r")) as reader,
+    ):
         return pa.Table.from_batches([reader.get_batch(target)])

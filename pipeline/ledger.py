@@ -121,6 +121,20 @@ def step_seconds(run: Run) -> dict[str, float]:
     return seconds
 
 
-def input_records(run: Run) -> int:
-    """Records as they were read, counted apart from the ledger: what the ledger must hold."""
-    return sum(run.folder.read_table(name, ["offset"]).num_rows for name in run.folder.names("records", ".parquet"))
+def disagreements(run: Run, counted: Funnel) -> list[str]:
+    """Where the ledger says other than the records that were read and the shards that were written: phrases."""
+    read = sum(run.folder.read_table(name, ["offset"]).num_rows for name in run.folder.names("records", ".parquet"))
+    pairs = [
+        ("records in the ledger", counted.records, "were read", read),
+        ("records held back", counted.records - counted.kept, "have a reason", _with_reason(counted)),
+    ]
+    if run.folder.exists("shards/manifest.json"):
+        shards = run.folder.read_json("shards/manifest.json")
+        pairs.append(("documents kept", counted.kept, "are in the shards", shards["rows"]))
+        pairs.append(("tokens kept", counted.tokens, "are in the shards", shards["tokens"]))
+    found = [f"{mine:,} {what} but {theirs:,} {where}" for what, mine, where, theirs in pairs if mine != theirs]
+    return found if counted.adds_up else ["kept, dropped and quarantined are not all records", *found]
+
+
+def _with_reason(counted: Funnel) -> int:
+    return sum(count for held in counted.held.values() for reason, count in held.items() if reason)

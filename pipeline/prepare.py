@@ -247,6 +247,7 @@ DOCUMENTS_STEP = Step(
     code=(
         "pipeline/prepare.py",
         "pipeline/schema.py",
+        "pipeline/storage.py",
         "pipeline/reading",
         "pipeline/extraction",
         "rules/url.py",
@@ -256,7 +257,7 @@ DOCUMENTS_STEP = Step(
         "classifiers/language.py",
         "classifiers/models/lid.176.ftz",
     ),
-    outputs=("records", "documents", "signals", "verdicts", "edits"),
+    outputs=("records", "documents", "signals/prepare", "verdicts/language"),
     depends_on=url_lists,
 )
 
@@ -269,7 +270,7 @@ EXACT = Step(
         Phase("drop", drop_copies, over_parts),
     ),
     settings=(),
-    code=("pipeline/dedup/exact.py", "pipeline/dedup/ranking.py", "pipeline/exchange.py"),
+    code=("pipeline/dedup/exact.py", "pipeline/dedup/ranking.py", "pipeline/exchange.py", "pipeline/documents.py"),
     outputs=("signals/exact", "verdicts/exact"),
     scratch=("exchange/exact",),
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 import rules
-from classifiers import quality
+from classifiers import backends
 from pipeline import earlier
 from pipeline.config import Config
 from pipeline.dedup import lines, near
@@ -118,12 +118,17 @@ def measure_rules(run: Run, index: int) -> Counts:
         with counts.timed("rules"):
             table = rules.measure(texts, *(column.take(at).to_pylist() for column in columns))
         with counts.timed("quality"):
-            good = quality.good_probability(texts, documents.facts(rows))
+            good = backends.good_probability(texts, documents.facts(rows), run.config.balance.models.quality_model)
         return table.append_column("quality", pa.array(good, pa.float32()))
 
     empty = rules.measure([], []).schema.append(pa.field("quality", pa.float32()))
     documents.write_signals("rules", in_batches(documents, measure, empty))
     return counts
+
+
+def given_quality_model(config: Config) -> list[str]:
+    """What the user's own quality model holds, as hashes."""
+    return backends.fingerprint(config.balance.models.quality_model)
 
 
 def decide_rules(run: Run, index: int) -> Counts:
@@ -203,8 +208,15 @@ RULES = Step(
     name="rules",
     phases=(Phase("measure", measure_rules, over_parts), Phase("decide", decide_rules, over_parts)),
     settings=("refine.thresholds", "refine.pii"),
-    code=("rules", "classifiers/quality.py", "classifiers/features.py", "classifiers/models"),
+    code=(
+        "rules",
+        "classifiers/backends.py",
+        "classifiers/quality.py",
+        "classifiers/features.py",
+        "classifiers/models",
+    ),
     outputs=("signals/rules", "verdicts/rules"),
+    depends_on=given_quality_model,
 )
 
 NEAR = Step(

@@ -163,6 +163,7 @@ def receipt_name(step: Step, key: str, phase: Phase, index: int) -> str:
 def open_run(path: str) -> Run:
     """The run in a folder. Raises UserError where there is none."""
     folder = Folder(path)
+    folder.check_readable()
     if not folder.exists("run.yaml"):
         raise UserError(f"{path} holds no run: there is no run.yaml; give the folder that crawlmix run wrote")
     config = Config.model_validate(yaml.safe_load(folder.read_bytes("run.yaml")))

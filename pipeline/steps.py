@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from functools import partial
 
+from classifiers import backends
 from classifiers.embedding import embed
+from classifiers.tasks import TASKS
 from pipeline import balance, earlier, ledger, prepare, refine, tokens
 from pipeline.config import Config
 from pipeline.engine import Engine, Progress
@@ -18,7 +21,8 @@ from pipeline.run import Counts, Phase, Run, Step, receipt_name, start_run, step
 from pipeline.storage import Folder
 from rules import load_thresholds
 
-STEPS: tuple[Step, ...] = (*prepare.STEPS, *refine.STEPS, *balance.STEPS, ledger.LEDGER_STEP)
+# The ledger goes before the mix, so that it tells what became of all records even where none is left to mix.
+STEPS: tuple[Step, ...] = (*prepare.STEPS, *refine.STEPS, *balance.STEPS, ledger.LEDGER_STEP, balance.MIX)
 
 
 class Watcher:
@@ -60,6 +64,8 @@ def _check_settings(config: Config) -> None:
         tokens.load(config.balance.tokens.tokenizer)
     if config.balance.semantic.embedder != "hashing":
         embed([""], config.balance.semantic.embedder)
+    for task in TASKS:
+        backends.check(task, config.setting(f"balance.models.{task}_model"))
 
 
 def perform_run(run: Run, engine: Engine, watcher: Watcher) -> None:
@@ -71,6 +77,8 @@ def perform_run(run: Run, engine: Engine, watcher: Watcher) -> None:
         counts = finished(run, step, key)
         fresh = counts is None
         if counts is None:
+            if not _begun(run, step, key):
+                _clear(run, STEPS[number - 1 :])
             counts = _perform_step(run, step, key, engine, watcher)
         watcher.end(step, counts, fresh)
         if step is prepare.DOCUMENTS_STEP:
@@ -79,20 +87,35 @@ def perform_run(run: Run, engine: Engine, watcher: Watcher) -> None:
 
 
 def finished(run: Run, step: Step, key: str) -> Counts | None:
-    """The counts of a step that ended under this key."""
+    """The counts of a step that ended under this key and whose files are all there."""
     name = f"steps/{step.name}.json"
     if not run.folder.exists(name):
         return None
     manifest = run.folder.read_json(name)
-    return Counts.of(manifest["counts"]) if manifest["key"] == key else None
+    if manifest["key"] != key or manifest["files"] != _files(run, step):
+        return None
+    return Counts.of(manifest["counts"])
+
+
+def _files(run: Run, step: Step) -> int:
+    return sum(len(run.folder.names(output)) for output in step.outputs)
+
+
+def _begun(run: Run, step: Step, key: str) -> bool:
+    """Whether the step was stopped under this key, so that it goes on after what has a receipt."""
+    ended = run.folder.exists(f"steps/{step.name}.json")
+    return not ended and bool(run.folder.names(f"steps/{step.name}/{key}"))
+
+
+def _clear(run: Run, steps: Sequence[Step]) -> None:
+    """Removes what these steps left: nobody shall take it for a result of the config that now runs."""
+    for step in steps:
+        for name in (f"steps/{step.name}.json", f"steps/{step.name}", *step.outputs, *step.scratch):
+            run.folder.remove(name)
 
 
 def _perform_step(run: Run, step: Step, key: str, engine: Engine, watcher: Watcher) -> Counts:
     start, total, digest = time.monotonic(), Counts(), hashlib.sha256()
-    run.folder.remove(f"steps/{step.name}.json")
-    if not run.folder.names(f"steps/{step.name}/{key}"):
-        for name in (f"steps/{step.name}", *step.outputs, *step.scratch):
-            run.folder.remove(name)
     for phase in step.phases:
         done = set(run.folder.names(f"steps/{step.name}/{key}", ".json"))
         items = [index for index in phase.items(run) if receipt_name(step, key, phase, index) not in done]
@@ -109,6 +132,7 @@ def _perform_step(run: Run, step: Step, key: str, engine: Engine, watcher: Watch
         "key": key,
         "wall_seconds": round(time.monotonic() - start, 3),
         "counts": vars(total),
+        "files": _files(run, step),
         "files_sha256": digest.hexdigest(),
     }
     run.folder.write_json(f"steps/{step.name}.json", manifest)

@@ -28,7 +28,8 @@ class Folder:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(self.url)
+            # No cached listings: other processes write to the folder too.
+            self.fs, self.root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise UserError(f"cannot open {url}: {error}") from None
         self.written: dict[str, dict[str, Any]] = {}
@@ -43,7 +44,6 @@ class Folder:
         """Sorted names, relative to the root, of all files below ``folder`` that end in ``suffix``."""
         if not self.exists(folder):
             return []
-        self.fs.invalidate_cache()
         start = len(self.root.rstrip("/")) + 1
         found = (str(path)[start:] for path in self.fs.find(self.path(folder)))
         return sorted(name for name in found if name.endswith(suffix) and not _temporary(name))
@@ -91,6 +91,13 @@ class Folder:
         """Removes a file or a folder; does nothing where there is none."""
         if self.exists(name):
             self.fs.rm(self.path(name), recursive=True)
+
+    def check_readable(self) -> None:
+        """Raises UserError where the file system lets nobody look, such as object storage without credentials."""
+        try:
+            self.fs.exists(self.root)
+        except Exception as error:  # whatever the file system raises, the user needs the one sentence
+            raise UserError(f"cannot read {self.url}: {error}") from None
 
     def check_writable(self) -> None:
         """Raises UserError where nothing can be written."""

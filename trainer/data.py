@@ -10,14 +10,13 @@ import hashlib
 from collections import OrderedDict
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.mix.repeats import record_numbers, repeat_counts, uniform
-from pipeline.mix.shards import FOLDER, MANIFEST
+from pipeline.mix.repeats import read_shards, times_read, uniform, weights_of
+from pipeline.mix.shards import FOLDER, MANIFEST, Cell
 from pipeline.storage import Folder
 
 CACHE_BYTES = 256 << 20  # decoded row groups that are kept
@@ -32,7 +31,7 @@ class Piece(NamedTuple):
 
 
 class Corpus:
-    """The documents of a run's shards: 24 bytes each in memory; token ids are read when they are asked for.
+    """The documents of a run's shards: 26 bytes each in memory; token ids are read when they are asked for.
 
     Raises UserError where the folder has no shards, or where they, the mix and the tokenizer do not fit together.
     """
@@ -56,25 +55,22 @@ class Corpus:
         return hashlib.sha256(self.folder.read_bytes(name)).hexdigest()
 
     def _read_index(self) -> None:
-        names = [unquote(file.split("/")[-2].removeprefix("category=")) for file in self.files]
-        self.categories = sorted(set(names))
         columns: dict[str, list[np.ndarray]] = {name: [] for name in ("file", "row", "tokens", "key", "cell")}
-        cells: dict[tuple[str, str], int] = {}
-        for number, (file, category) in enumerate(zip(self.files, names, strict=True)):
-            table = self.folder.read_table(file, ["record_id", "language", "tokens"])
-            languages = table["language"].combine_chunks().dictionary_encode()
-            codes = [cells.setdefault((category, name), len(cells)) for name in languages.dictionary.to_pylist()]
-            columns["file"].append(np.full(table.num_rows, number, np.int32))
-            columns["row"].append(np.arange(table.num_rows, dtype=np.int32))
-            columns["tokens"].append(table["tokens"].to_numpy().astype(np.int32))
-            columns["key"].append(record_numbers(table["record_id"].to_pylist()))
-            columns["cell"].append(np.array(codes, np.int32)[languages.indices.to_numpy()])
-        if not sum(map(len, columns["row"])):
+        cells: dict[Cell, int] = {}
+        for number, shard in enumerate(read_shards(self.folder)):
+            rows = len(shard.records)
+            codes = np.array([cells.setdefault(cell, len(cells)) for cell in shard.cells], np.int32)
+            columns["file"].append(np.full(rows, number, np.int32))
+            columns["row"].append(np.arange(rows, dtype=np.int32))
+            columns["tokens"].append(shard.tokens.astype(np.int32))
+            columns["key"].append(shard.records)
+            columns["cell"].append(codes[shard.places])
+        if not cells:
             raise UserError(f"{self.folder.url} has no documents in its shards: loosen the rules, or add input")
-        self.file, self.row, self.tokens, self.key, cell = (np.concatenate(part) for part in columns.values())
-        self.cells = list(cells)  # (category, language)
-        self.cell = cell.astype(np.int16)
-        self.category = np.array([self.categories.index(name) for name, _ in cells], np.int16)[cell]
+        self.file, self.row, self.tokens, self.key, self.cell = (np.concatenate(part) for part in columns.values())
+        self.cells = list(cells)
+        self.categories = sorted({cell.category for cell in cells})
+        self.category = np.array([self.categories.index(cell.category) for cell in cells], np.int16)[self.cell]
 
     def read(self, documents: set[int]) -> dict[int, np.ndarray]:
         """Token ids of documents; each row group is read once a call."""
@@ -123,7 +119,7 @@ class Stream:
         if not corpus.folder.exists(mix):
             raise UserError(f"a stage names the mix {mix}, but {corpus.folder.url} has no such file")
         self.sha256 = corpus.sha256(mix)
-        self.repeats = repeats_of(corpus, corpus.folder.read_json(mix), mix)
+        self.repeats = repeats_of(corpus, corpus.folder.read_json(mix))
         self.pass_slots = int((self.repeats * (corpus.tokens.astype(np.int64) + 1)).sum())
         if not self.pass_slots:
             raise UserError(f"the mix {mix} reads no document of {corpus.folder.url}: give some category a weight")
@@ -164,11 +160,7 @@ class Stream:
         return order, np.cumsum(corpus.tokens[order].astype(np.int64) + 1)
 
 
-def repeats_of(corpus: Corpus, mix: dict[str, Any], name: str) -> np.ndarray:
+def repeats_of(corpus: Corpus, mix: dict[str, Any]) -> np.ndarray:
     """How often each document occurs in a pass of the mix, int64 [documents]."""
-    weights = {(cell["category"], cell["language"]): float(cell["repeats"]) for cell in mix["cells"]}
-    missing = [cell for cell in corpus.cells if cell not in weights]
-    if missing:
-        raise UserError(f"{name} does not say how often to read {missing[0][0]} in {missing[0][1]}: plan the mix again")
-    weight = np.array([weights[cell] for cell in corpus.cells])[corpus.cell]
-    return np.where(corpus.tokens > 0, repeat_counts(corpus.key, weight, mix["seed"]), 0)
+    weights = weights_of(corpus.cells, mix)[corpus.cell]
+    return times_read(corpus.key, corpus.tokens, weights, mix["seed"])

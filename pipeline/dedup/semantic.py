@@ -18,10 +18,12 @@ ASSIGN_CELLS = 4_000_000  # dot products that ``assign`` holds at once
 
 
 def fit_centroids(sample: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """KMeans centroids, float32 [≤ clusters, d] with float16 values, of normalised vectors ``sample`` [n ≥ 1, d].
+    """KMeans centroids, float32 [≤ clusters, d] with float16 values, of normalised vectors ``sample`` [n, d].
 
-    There are never more clusters than distinct vectors.
+    There are never more clusters than distinct vectors; without any there is one at zero.
     """
+    if not len(sample):
+        return np.zeros((1, sample.shape[1]), np.float32)
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 

@@ -1,22 +1,35 @@
-"""The solver: how often to read the documents of each category and language, so that the tokens have the mix's shares.
+"""The solver: how often to read the documents of each cell, so that the tokens have the mix's shares.
 
-A document is read at most ``max_repeats`` times, so small categories may not reach their share. What they lack goes to
-all others in proportion (waterfilling); the plan says who fell short and who took it. Caps, floors and the total always
-hold; after them the categories' shares, then the languages'.
+A cell is what has one category, one language and one quality band. A document is read at most ``max_repeats`` times, so
+small categories may not reach their share. What they lack goes to all others in proportion (waterfilling); the plan
+says who fell short and who took it. Caps, floors and the total always hold; after them the categories' shares, then the
+languages', then the preference for quality bands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UserError
+from pipeline.mix.shards import BANDS, Cell
 from pipeline.mix.spec import MixSpec, Taxonomy, assign
 
-CELLS = pa.schema({"category": pa.string(), "language": pa.string(), "documents": pa.int64(), "tokens": pa.int64()})
+CELLS = pa.schema(
+    {
+        "category": pa.string(),
+        "language": pa.string(),
+        "band": pa.string(),
+        "documents": pa.int64(),
+        "tokens": pa.int64(),
+    }
+)
 
 ROUNDS = 200  # of fitting categories and languages in turn, at most
 TOLERANCE = 1e-9  # of the total; where a round changes less, fitting ends
@@ -29,47 +42,104 @@ class Plan:
     """A solved mix. Shares are shares of tokens and sum to 1; ``repeats`` is tokens read / unique tokens.
 
     categories: category, group, kind, documents, unique_tokens, share_before, target_share, share_after, repeats,
-    shortfall (what the share lacks to its target) and surplus (what it took of others' shortfall).
-    languages: language, unique_tokens, share_before, target_share, share_after, repeats, shortfall, surplus.
-    cells: category, language, documents, unique_tokens, repeats.
+    shortfall (what the solved share lacks to its target) and surplus (what it took of others' shortfall).
+    languages, bands: language or band, and the same from documents on.
+    cells: category, language, band, documents, unique_tokens, repeats.
     """
 
     name: str
     seed: int
+    spec: dict[str, Any]  # what was asked for
     max_repeats: float
     tokens_before: int
     tokens_after: float
     categories: list[dict[str, Any]]
     languages: list[dict[str, Any]]
+    bands: list[dict[str, Any]]
     cells: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
         """What mix.json holds, but for the tokenizer."""
         return {"version": 1, **vars(self)}
 
+    def restated(self, repeats: Mapping[Cell, float], read: Mapping[Cell, int]) -> Plan:
+        """The same plan with other repeats of its cells, of which a pass reads ``read`` tokens."""
+        total = sum(read.values())
+
+        def recounted(entries: list[dict[str, Any]], dimension: str) -> list[dict[str, Any]]:
+            tokens: Counter[str] = Counter()
+            for cell, count in read.items():
+                tokens[getattr(cell, dimension)] += count
+            return [entry | _reached(entry["unique_tokens"], tokens[entry[dimension]], total) for entry in entries]
+
+        return replace(
+            self,
+            tokens_after=float(total),
+            categories=recounted(self.categories, "category"),
+            languages=recounted(self.languages, "language"),
+            bands=recounted(self.bands, "band"),
+            cells=[
+                cell | {"repeats": repeats[Cell(cell["category"], cell["language"], cell["band"])]}
+                for cell in self.cells
+            ],
+        )
+
 
 def solve(cells: pa.Table, spec: MixSpec, taxonomy: Taxonomy, seed: int = 0) -> Plan:
-    """Solves ``spec`` over ``cells`` (schema CELLS, a row for each category and language).
+    """Solves ``spec`` over ``cells`` (schema CELLS, a row for each cell that has documents).
 
     Raises UserError for a plan that cannot be: nothing to read, a budget or floors beyond the caps, unknown names.
     """
     leaves = list(taxonomy.leaves)
     languages = sorted({*cells["language"].to_pylist(), *spec.languages})
-    documents, unique = _matrices(cells, leaves, languages)
+    documents, unique = _arrays(cells, leaves, languages)
     wanted = np.array([spec.languages.get(language, 1) > 0 for language in languages])
-    usable = unique * wanted
-    weights = _weights(spec, taxonomy)
-    targets = _category_targets(weights * usable.sum(axis=1), spec, taxonomy)
-    caps = spec.max_repeats * usable * (targets > 0)[:, None]
-    total = _total(usable[targets > 0].sum(), caps.sum(), spec)
-    base = targets[:, None] * usable / np.maximum(usable.sum(axis=1), 1)[:, None]
+    quality = np.array([spec.quality.get(band, 1.0) for band in BANDS])
+    usable = unique * wanted[:, None] * (quality > 0)
+    natural = usable * quality * _weights(spec, taxonomy)[:, None, None]
+    targets = _category_targets(natural.sum(axis=(1, 2)), spec, taxonomy)
+    base = targets[:, None, None] * natural / np.maximum(natural.sum(axis=(1, 2), keepdims=True), TINY)
+    caps = spec.max_repeats * usable * (base > 0)
+    total = _total(usable[base > 0].sum(), caps.sum(), spec)
     floors = _floors(base, caps, total, spec, taxonomy)
-    category_totals = fill(targets, floors.sum(axis=1), caps.sum(axis=1), total)
-    language_targets = _language_targets(base.sum(axis=0), languages, spec)
-    language_totals = fill(language_targets, floors.sum(axis=0), caps.sum(axis=0), total) if spec.languages else None
-    tokens = _fit(base, floors, caps, category_totals, language_totals)
+    category_totals = fill(targets, floors.sum(axis=(1, 2)), caps.sum(axis=(1, 2)), total)
+    language_targets = _language_targets(base.sum(axis=(0, 2)), languages, spec)
+    language_totals = fill(language_targets, floors.sum(axis=(0, 2)), caps.sum(axis=(0, 2)), total)
+    tokens = _fit(base, floors, caps, category_totals, language_totals if spec.languages else None)
     repeats = np.minimum(np.round(tokens / np.maximum(unique, 1), DIGITS), spec.max_repeats)
-    return _plan(spec, taxonomy, languages, documents, unique, repeats, targets, language_targets, seed)
+    read, band_targets = unique * repeats, base.sum(axis=(0, 1)) / base.sum()
+    return Plan(
+        name=spec.name,
+        seed=seed,
+        spec=spec.model_dump(),
+        max_repeats=spec.max_repeats,
+        tokens_before=int(unique.sum()),
+        tokens_after=float(read.sum()),
+        categories=[
+            {"category": leaf, "group": taxonomy.group[leaf], "kind": taxonomy.kind[leaf]} | account
+            for leaf, account in zip(leaves, _accounts(documents, unique, read, targets, axis=0), strict=True)
+            if account["documents"] or account["target_share"]
+        ],
+        languages=[
+            {"language": language} | account
+            for language, account in zip(
+                languages, _accounts(documents, unique, read, language_targets, axis=1), strict=True
+            )
+        ],
+        bands=[
+            {"band": band} | account
+            for band, account in zip(BANDS, _accounts(documents, unique, read, band_targets, axis=2), strict=True)
+        ],
+        cells=[
+            Cell(leaves[i], languages[j], BANDS[k])._asdict()
+            | {
+                "documents": int(documents[i, j, k]),
+                "unique_tokens": int(unique[i, j, k]),
+                "repeats": float(repeats[i, j, k]),
+            }
+            for i, j, k in np.argwhere(documents)
+        ],
+    )
 
 
 def fill(weights: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> np.ndarray:
@@ -84,20 +154,25 @@ def _level(weights: np.ndarray, low: np.ndarray, high: np.ndarray, total: float)
     """The level; the sum of clip(level · weights, low, high) is linear between the levels that meet a bound."""
     some = weights > 0
     knots = np.unique(np.concatenate([[0.0], low[some] / weights[some], high[some] / weights[some]]))
-    sums = np.clip(knots[:, None] * weights, low, high).sum(axis=1)
-    return float(np.interp(total, sums, knots))
+
+    def filled(level: float) -> float:
+        return float(np.clip(level * weights, low, high).sum())
+
+    place = bisect_left(knots, total, key=filled)
+    ends = knots[max(place - 1, 0) : place + 1]
+    return float(np.interp(total, [filled(end) for end in ends], ends))
 
 
-def _matrices(cells: pa.Table, leaves: list[str], languages: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Documents and tokens, float64 [leaves, languages]."""
+def _arrays(cells: pa.Table, leaves: list[str], languages: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Documents and tokens, float64 [leaves, languages, bands]."""
     unknown = sorted(set(cells["category"].to_pylist()) - set(leaves))
     if unknown:
         raise UserError(
             f"the documents have the category {unknown[0]!r}, which the taxonomy lacks: classify them again"
         )
-    documents, tokens = np.zeros((2, len(leaves), len(languages)))
+    documents, tokens = np.zeros((2, len(leaves), len(languages), len(BANDS)))
     for cell in cells.to_pylist():
-        at = leaves.index(cell["category"]), languages.index(cell["language"])
+        at = leaves.index(cell["category"]), languages.index(cell["language"]), BANDS.index(cell["band"])
         documents[at] += cell["documents"]
         tokens[at] += cell["tokens"]
     return documents, tokens
@@ -152,7 +227,7 @@ def _floors(base: np.ndarray, caps: np.ndarray, total: float, spec: MixSpec, tax
     floors = np.zeros_like(base)
     covered = assign(spec.floors, taxonomy, spec.name)
     for name, share in spec.floors.items():
-        cells = np.array([covered.get(leaf) == name for leaf in taxonomy.leaves])[:, None] & (caps > 0)
+        cells = np.array([covered.get(leaf) == name for leaf in taxonomy.leaves])[:, None, None] & (caps > 0)
         reachable = caps[cells].sum()
         if share * total > reachable:
             raise UserError(
@@ -172,85 +247,45 @@ def _fit(
 ) -> np.ndarray:
     """Cells rows · base · columns within bounds whose sums are the totals: iterative proportional fitting.
 
-    Where both totals cannot be met at once, those of the rows are.
+    Rows are categories and columns languages: the first two axes. Where both totals cannot be met at once, those of the
+    rows are.
     """
-    rows, columns = np.ones(len(base)), np.ones(base.shape[1])
+    rows, columns = np.ones((len(base), 1, 1)), np.ones((base.shape[1], 1))
     reached = np.zeros(base.shape[1])
     for _ in range(ROUNDS):
         for i in np.flatnonzero(row_totals):
-            rows[i] = _level(base[i] * columns, low[i], high[i], row_totals[i])
-        tokens = np.clip(rows[:, None] * base * columns, low, high)
-        before, reached = reached, tokens.sum(axis=0)
+            rows[i] = _level((base[i] * columns).ravel(), low[i].ravel(), high[i].ravel(), row_totals[i])
+        tokens = np.clip(rows * base * columns, low, high)
+        before, reached = reached, tokens.sum(axis=(0, 2))
         if column_totals is None or np.abs(reached - before).max() <= TOLERANCE * row_totals.sum():
             break
         for j in np.flatnonzero(column_totals):
-            columns[j] = _level(base[:, j] * rows, low[:, j], high[:, j], column_totals[j])
+            column = (base * rows)[:, j].ravel()
+            columns[j] = _level(column, low[:, j].ravel(), high[:, j].ravel(), column_totals[j])
         columns = np.maximum(columns / columns.max(), 1e-30)  # only ratios matter; totals at odds drive them apart
     return tokens
 
 
-def _plan(
-    spec: MixSpec,
-    taxonomy: Taxonomy,
-    languages: list[str],
-    documents: np.ndarray,
-    unique: np.ndarray,
-    repeats: np.ndarray,
-    category_targets: np.ndarray,
-    language_targets: np.ndarray,
-    seed: int,
-) -> Plan:
-    leaves, read = list(taxonomy.leaves), unique * repeats
-    categories = [
-        {
-            "category": leaf,
-            "group": taxonomy.group[leaf],
-            "kind": taxonomy.kind[leaf],
-            "documents": int(documents[i].sum()),
-        }
-        | account
-        for i, (leaf, account) in enumerate(zip(leaves, _accounts(unique, read, category_targets, 1), strict=True))
-        if documents[i].any() or category_targets[i] > 0
-    ]
-    by_language = _accounts(unique, read, language_targets, 0)
-    cells = [
-        {
-            "category": leaves[i],
-            "language": languages[j],
-            "documents": int(documents[i, j]),
-            "unique_tokens": int(unique[i, j]),
-            "repeats": float(repeats[i, j]),
-        }
-        for i, j in np.argwhere(documents)
-    ]
-    return Plan(
-        name=spec.name,
-        seed=seed,
-        max_repeats=spec.max_repeats,
-        tokens_before=int(unique.sum()),
-        tokens_after=float(read.sum()),
-        categories=categories,
-        languages=[
-            {"language": name, "documents": int(documents[:, j].sum())} | account
-            for j, (name, account) in enumerate(zip(languages, by_language, strict=True))
-        ],
-        cells=cells,
-    )
+def _accounts(
+    documents: np.ndarray, unique: np.ndarray, read: np.ndarray, targets: np.ndarray, axis: int
+) -> list[dict[str, Any]]:
+    """What a plan does along one axis of the cells."""
+    others = tuple(other for other in range(3) if other != axis)
+    total_before, total_after = float(unique.sum()), float(read.sum())
+    accounts = []
+    for count, before, after, target in zip(
+        *(array.sum(axis=others).tolist() for array in (documents, unique, read)), targets.tolist(), strict=True
+    ):
+        reached = _reached(before, after, total_after)
+        missed = target - reached["share_after"]
+        accounts.append(
+            {"documents": int(count), "unique_tokens": int(before), "share_before": before / total_before}
+            | {"target_share": target}
+            | reached
+            | {"shortfall": max(missed, 0.0), "surplus": max(-missed, 0.0)}
+        )
+    return accounts
 
 
-def _accounts(unique: np.ndarray, read: np.ndarray, targets: np.ndarray, axis: int) -> list[dict[str, Any]]:
-    """What a plan does to each row (``axis`` 1) or column (0) of the cells."""
-    before, after = unique.sum(axis=axis), read.sum(axis=axis)
-    shares = after / read.sum()
-    columns = {
-        "share_before": before / unique.sum(),
-        "target_share": targets,
-        "share_after": shares,
-        "repeats": after / np.maximum(before, 1),
-        "shortfall": np.maximum(targets - shares, 0),
-        "surplus": np.maximum(shares - targets, 0),
-    }
-    return [
-        {"unique_tokens": int(tokens)} | {name: float(column[i]) for name, column in columns.items()}
-        for i, tokens in enumerate(before)
-    ]
+def _reached(unique: float, read: float, total: float) -> dict[str, float]:
+    return {"share_after": read / max(total, TINY), "repeats": read / max(unique, 1)}

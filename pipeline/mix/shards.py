@@ -11,8 +11,10 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args
+from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,6 +24,10 @@ from pipeline.storage import Folder
 FOLDER = "shards"
 MANIFEST = f"{FOLDER}/manifest.json"
 ROW_GROUP = 256  # documents; a trainer reads a row group at once
+
+Band = Literal["low", "middle", "high"]  # of quality, the calibrated probability that a reader finds a document good
+BANDS: tuple[Band, ...] = get_args(Band)
+BAND_EDGES = (0.5, 0.8)  # least quality of middle and of high
 
 SHARD = pa.schema(
     {
@@ -38,15 +44,41 @@ SHARD = pa.schema(
 )
 
 
+class Cell(NamedTuple):
+    """What a mix weighs as one: the documents of a category in a language and a quality band."""
+
+    category: str
+    language: str
+    band: str
+
+
+def category_of(file: str) -> str:
+    """The category whose documents a shard holds: that of its Hive partition."""
+    return unquote(file.split("/")[-2].removeprefix("category="))
+
+
+def cells_of(table: pa.Table, category: str) -> tuple[list[Cell], np.ndarray]:
+    """The cells that rows of a category's shard (columns language and quality) are in.
+
+    Returns the cells, languages in order of appearance and bands from low to high, and each row's place among them.
+    """
+    languages = table["language"].combine_chunks().dictionary_encode()
+    bands = (table["quality"].to_numpy()[:, None] >= BAND_EDGES).sum(axis=1)
+    codes = languages.indices.to_numpy().astype(np.int64) * len(BANDS) + bands
+    present, places = np.unique(codes, return_inverse=True)
+    names = languages.dictionary.to_pylist()
+    return [Cell(category, names[code // len(BANDS)], BANDS[code % len(BANDS)]) for code in present], places
+
+
 def write_category(batches: Iterable[pa.Table], category: str, run: Folder, max_bytes: int) -> dict[str, Any]:
     """Writes the shards of one category from tables of schema SHARD; a file ends where it passes ``max_bytes``.
 
     Returns its manifest entries ``files`` (path, rows, tokens, bytes, sha256) and, for the mix, its ``cells``
-    (category, language, documents, tokens).
+    (category, language, band, documents, tokens).
     """
     files: list[dict[str, Any]] = []
-    documents: Counter[str] = Counter()
-    tokens: Counter[str] = Counter()
+    documents: Counter[Cell] = Counter()
+    tokens: Counter[Cell] = Counter()
     groups = _row_groups(batches)
     for number, first in zip(count(), groups, strict=False):
         rows = read = 0
@@ -54,10 +86,12 @@ def write_category(batches: Iterable[pa.Table], category: str, run: Folder, max_
         with pq.ParquetWriter(sink, SHARD, compression="zstd", use_dictionary=["language"]) as writer:
             for group in chain([first], groups):
                 writer.write_table(group)
-                for language, length in zip(group["language"].to_pylist(), group["tokens"].to_pylist(), strict=True):
-                    documents[language] += 1
-                    tokens[language] += length
-                    read += length
+                found, places = cells_of(group, category)
+                lengths = group["tokens"].to_numpy()
+                for place, cell in enumerate(found):
+                    documents[cell] += int((places == place).sum())
+                    tokens[cell] += int(lengths[places == place].sum())
+                read += int(lengths.sum())
                 rows += group.num_rows
                 if sink.tell() >= max_bytes:
                     break
@@ -67,8 +101,8 @@ def write_category(batches: Iterable[pa.Table], category: str, run: Folder, max_
             {"path": path, "rows": rows, "tokens": read, "bytes": written["bytes"], "sha256": written["sha256"]}
         )
     cells = [
-        {"category": category, "language": language, "documents": documents[language], "tokens": tokens[language]}
-        for language in sorted(documents)
+        cell._asdict() | {"documents": documents[cell], "tokens": tokens[cell]}
+        for cell in sorted(documents, key=lambda cell: (cell.language, BANDS.index(cell.band)))
     ]
     return {"files": files, "cells": cells}
 

@@ -35,7 +35,9 @@ def _expand(pattern: str) -> list[str]:
             raise UserError(f"{pattern} is in no format that can be read: name it {known_suffixes()}")
         else:
             found = []
-    except (OSError, ImportError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # whatever the file system raises, the user needs the one sentence
         raise UserError(f"cannot look for input files at {pattern}: {error}") from error
     local = "file" in ([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
     paths = [path if local else fs.unstrip_protocol(path) for path in found if format_of(path)]

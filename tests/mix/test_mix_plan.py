@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
 
 import numpy as np
@@ -27,12 +28,14 @@ class Tree:
 TREE = Tree()
 
 
-def cells(**tokens: int | tuple[int, int]) -> pa.Table:
-    """maths=100: English tokens; maths=(100, 20): English and Chinese."""
+def cells(**tokens: int | tuple[int, ...]) -> pa.Table:
+    """maths=100: English tokens; maths=(100, 20): English and Chinese; six: those of high, middle and low quality."""
     entries = []
     for category, counts in tokens.items():
-        for language, count in zip(("en", "zh"), counts if isinstance(counts, tuple) else (counts,), strict=False):
-            entries.append({"category": category, "language": language, "documents": 1 + count // 10, "tokens": count})
+        places = product(("high", "middle", "low"), ("en", "zh"))
+        for (band, language), count in zip(places, counts if isinstance(counts, tuple) else (counts,), strict=False):
+            cell = {"category": category, "language": language, "band": band}
+            entries.append(cell | {"documents": 1 + count // 10, "tokens": count})
     return pa.Table.from_pylist(entries, plan.CELLS)
 
 
@@ -109,7 +112,9 @@ def test_languages_that_are_not_named_keep_their_natural_share() -> None:
     table = pa.concat_tables(
         [
             cells(maths=(300, 100)),
-            pa.Table.from_pylist([{"category": "maths", "language": "de", "documents": 1, "tokens": 100}], plan.CELLS),
+            pa.Table.from_pylist(
+                [{"category": "maths", "language": "de", "band": "low", "documents": 1, "tokens": 100}], plan.CELLS
+            ),
         ]
     )
     solved = plan.solve(table, MixSpec(languages={"zh": 1, "en": 1}), TREE)
@@ -136,6 +141,34 @@ def test_a_budget_decides_how_much_is_read() -> None:
         assert solved.tokens_after == pytest.approx(budget, rel=1e-4)
 
 
+def test_quality_multiplies_what_bands_count_for_within_and_between_categories() -> None:
+    """Catches a preference that stops at the border of a category, or that named shares undo."""
+    table = cells(maths=(100, 0, 0, 0, 100), novels=(0, 0, 0, 0, 200))
+    solved = plan.solve(table, MixSpec(quality={"high": 3}), TREE)
+    assert {entry["band"]: entry["target_share"] for entry in solved.bands} == pytest.approx(
+        {"low": 0.5, "middle": 0, "high": 0.5}
+    )
+    assert shares(solved) == pytest.approx({"maths": 2 / 3, "novels": 1 / 3})
+    solved = plan.solve(table, MixSpec(quality={"high": 3}, shares={"maths": 0.5}), TREE)
+    repeats = {(cell["category"], cell["band"]): cell["repeats"] for cell in solved.cells if cell["unique_tokens"]}
+    assert shares(solved) == pytest.approx({"maths": 0.5, "novels": 0.5})
+    assert repeats["maths", "high"] == pytest.approx(3 * repeats["maths", "low"])
+
+
+def test_a_band_of_weight_0_is_left_out() -> None:
+    solved = plan.solve(cells(maths=(100, 0, 0, 0, 100), novels=300), MixSpec(quality={"low": 0}), TREE)
+    assert [cell["repeats"] for cell in solved.cells if cell["band"] == "low"] == [0]
+    assert solved.tokens_after == pytest.approx(400)
+
+
+def test_what_a_capped_band_lacks_stays_in_its_category() -> None:
+    solved = plan.solve(
+        cells(maths=(10, 0, 0, 0, 100), novels=110), MixSpec(quality={"high": 1000}, shares={"maths": 0.5}), TREE
+    )
+    high, low = (cell["repeats"] for cell in solved.cells if cell["category"] == "maths" and cell["unique_tokens"])
+    assert sorted((high, low)) == pytest.approx([0.7, 4]) and shares(solved)["maths"] == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize(
     ("mix", "sentence"),
     [
@@ -146,6 +179,10 @@ def test_a_budget_decides_how_much_is_read() -> None:
         ({"weights": {"maths": -1}}, "weights.maths"),
         ({"weights": {"maths": 1e-9}}, "weights.maths: value error, give 0, or a number from 0.000001"),
         ({"max_repeats": 0}, "max_repeats"),
+        ({"quality": {"best": 2}}, "the mix's quality.best: input should be 'low', 'middle' or 'high'"),
+        ({"quality": {"high": 0}}, "has nothing to read"),
+        ({"name": "../mix"}, "the mix's name: value error, use letters, digits"),
+        ({"name": "current"}, "not 'current'"),
         ({"shares": {"maths": 0.6, "novels": 0.5}}, "add up to 1.1"),
         ({"floors": {"maths": 0.9}}, "the floor 0.9 for 'maths', but its caps allow 'maths' no more than 0.4"),
         ({"floors": {"novels": 0.8, "shops": 0.3}}, "add up to 1.1"),
@@ -173,10 +210,12 @@ def test_no_documents_and_unknown_categories_are_refused() -> None:
 def test_named_mixes_fit_the_taxonomy(name: str) -> None:
     """Catches a named mix with a name that the taxonomy does not have."""
     taxonomy = load_taxonomy()
-    table = cells(**dict.fromkeys(taxonomy.leaves, (1000, 900)))
+    table = cells(**dict.fromkeys(taxonomy.leaves, (1000, 900, 100, 90, 10, 9)))
     solved = plan.solve(table, NAMED[name], taxonomy)
     kinds = {kind: sum(e["share_after"] for e in solved.categories if e["kind"] == kind) for kind in taxonomy.kinds}
     before = {kind: sum(e["share_before"] for e in solved.categories if e["kind"] == kind) for kind in taxonomy.kinds}
+    bands = {entry["band"]: entry["share_after"] - entry["share_before"] for entry in solved.bands}
+    assert name == "natural" or bands["low"] < 0 < bands["high"]
     if name == "balanced":
         assert all(kinds[kind] > before[kind] for kind in ("knowledge", "education", "reference"))
         assert all(kinds[kind] < before[kind] for kind in ("fiction", "commerce", "structured", "adult_or_harm"))
@@ -195,13 +234,12 @@ specs = st.builds(
         st.sampled_from(["maths", "fiction", "trade"]), st.just(0.0) | st.floats(1e-6, 0.33), max_size=3
     ),
     languages=st.dictionaries(st.sampled_from(["en", "zh"]), numbers, max_size=2),
+    quality=st.dictionaries(st.sampled_from(["low", "middle", "high"]), numbers, max_size=3),
     floors=st.dictionaries(st.sampled_from(["physics", "commerce"]), st.just(0.0) | st.floats(1e-6, 0.3), max_size=2),
     max_repeats=st.floats(1e-3, 1e3),
     budget=st.none() | st.integers(1, 100_000),
 )
-tables = st.dictionaries(
-    st.sampled_from(TREE.leaves), st.tuples(st.integers(0, 20_000), st.integers(0, 20_000)), max_size=7
-)
+tables = st.dictionaries(st.sampled_from(TREE.leaves), st.tuples(*[st.integers(0, 20_000)] * 6), max_size=7)
 
 
 @settings(max_examples=300, deadline=None)
@@ -213,7 +251,7 @@ def test_a_plan_holds_its_caps_floors_total_and_sums(table: dict, spec: MixSpec)
         return
     assert solved == plan.solve(cells(**table), spec, TREE)
     assert all(0 <= cell["repeats"] <= spec.max_repeats for cell in solved.cells)
-    for entries in (solved.categories, solved.languages):
+    for entries in (solved.categories, solved.languages, solved.bands):
         for field in ("share_before", "target_share", "share_after"):
             assert sum(entry[field] for entry in entries) == pytest.approx(1)
         short, over = (sum(entry[field] for entry in entries) for field in ("shortfall", "surplus"))
@@ -242,6 +280,19 @@ def test_a_larger_weight_never_lowers_a_share(table: dict, one: float, other: fl
             return
         found.append(shares(solved).get("maths", 0))
     assert found[1] >= found[0] - 1e-5
+
+
+@settings(max_examples=200, deadline=None)
+@given(tables, numbers, numbers)
+def test_a_larger_quality_weight_never_lowers_its_band(table: dict, one: float, other: float) -> None:
+    found = []
+    for weight in sorted((one, other)):
+        try:
+            solved = plan.solve(cells(**table), MixSpec(quality={"high": weight}, budget=10_000), TREE)
+        except UserError:
+            return
+        found.append({entry["band"]: entry["share_after"] for entry in solved.bands}["high"])
+    assert found[1] >= found[0] - 1e-9
 
 
 vectors = st.integers(1, 8).flatmap(

@@ -53,13 +53,27 @@ def test_bytes_do_not_depend_on_the_batches(tmp_path: Path) -> None:
     assert entries[0] == entries[1] == entries[2]
 
 
-def test_cells_count_documents_and_tokens_by_language(tmp_path: Path) -> None:
-    table = documents(10)
+def test_cells_count_documents_and_tokens_by_language_and_quality_band(tmp_path: Path) -> None:
+    """Catches an edge that falls into the lower band, also where float32 rounds it."""
+    quality = pa.array([0.0, 0.4999, 0.5, 0.7999, 0.8, 1.0, 0.9, 0.1, 0.6, 0.9], pa.float32())
+    table = documents(10).set_column(4, "quality", quality)
     cells = shards.write_category([table], "maths", Folder(str(tmp_path)), 10**6)["cells"]
-    assert cells == [
-        {"category": "maths", "language": "en", "documents": 7, "tokens": sum(i + 1 for i in range(10) if i % 4)},
-        {"category": "maths", "language": "zh", "documents": 3, "tokens": 1 + 5 + 9},
+    assert [tuple(cell.values()) for cell in cells] == [
+        ("maths", "en", "low", 2, 2 + 8),
+        ("maths", "en", "middle", 2, 3 + 4),
+        ("maths", "en", "high", 3, 6 + 7 + 10),
+        ("maths", "zh", "low", 1, 1),
+        ("maths", "zh", "middle", 1, 9),
+        ("maths", "zh", "high", 1, 5),
     ]
+
+
+def test_cells_of_rows_are_those_of_each_row_alone() -> None:
+    """Catches places that slip where a language or a band is missing."""
+    table = documents(50)
+    cells, places = shards.cells_of(table, "maths")
+    alone = [shards.cells_of(table.slice(row, 1), "maths")[0] for row in range(50)]
+    assert [[cells[place]] for place in places] == alone
 
 
 def test_a_category_without_documents_writes_nothing(tmp_path: Path) -> None:
@@ -77,10 +91,8 @@ def run(tmp_path: Path) -> Folder:
 def test_manifest_adds_up_and_verifies(run: Folder) -> None:
     manifest = json.loads(run.read_bytes(shards.MANIFEST))
     assert manifest["rows"] == 1500 and manifest["tokens"] == sum(1 + i % 50 for i in range(1500))
-    assert [file["path"] for file in manifest["files"]] == [
-        "category=maths/part-00000.parquet",
-        "category=maths/part-00001.parquet",
-    ]
+    paths = [file["path"] for file in manifest["files"]]
+    assert len(paths) > 1 and paths == [f"category=maths/part-{i:05d}.parquet" for i in range(len(paths))]
     shards.verify(run)
 
 

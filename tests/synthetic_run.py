@@ -63,7 +63,12 @@ def write_shards(folder: Path, tokenizer: Tokenizer, ids: dict[str, list[list[in
         table = pa.table(
             {
                 "record_id": names,
+                "url": [f"https://{category}.example/{n}" for n in range(len(documents))],
+                "title": [category] * len(documents),
                 "language": ["en"] * len(documents),
+                "quality": pa.array([0.9] * len(documents), pa.float32()),
+                "date": ["2025-01-01T00:00:00Z"] * len(documents),
+                "text": pa.array(tokenizer.decode_batch(documents), pa.large_string()),
                 "tokens": pa.array([len(document) for document in documents], pa.int32()),
                 "token_ids": pa.array(documents, pa.list_(pa.int32())),
             }
@@ -90,11 +95,15 @@ def write_shards(folder: Path, tokenizer: Tokenizer, ids: dict[str, list[list[in
 
 def make_mix(tokenizer: Tokenizer, folder: Path, unique: dict[str, int]) -> dict:
     after = {category: unique[category] * REPEATS[category] for category in unique}
-    cells = [{"category": c, "language": "en", "unique_tokens": unique[c], "repeats": REPEATS[c]} for c in unique]
+    cells = [
+        {"category": c, "language": "en", "band": "high", "unique_tokens": unique[c], "repeats": REPEATS[c]}
+        for c in unique
+    ]
     return {
         "version": 1,
         "name": "test",
         "seed": 7,
+        "max_repeats": 4,
         "tokens_before": sum(unique.values()),
         "tokens_after": sum(after.values()),
         "tokenizer": {
