@@ -32,8 +32,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     s3fs.S3FileSystem.clear_instance_cache()
-    fsspec.filesystem("s3").mkdir("crawl")
-    yield "s3://crawl"
+    fsspec.filesystem("s3").mkdir("reading")
+    yield "s3://reading"  # a name of its own: moto keeps its buckets for the whole process
     s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
 
