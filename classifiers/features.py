@@ -49,13 +49,15 @@ class Vocabulary:
 class HashedTexts:
     """Sparse rows (CSR): features ``rows[indptr[i]:indptr[i + 1]]`` of text i with their ``weights``.
 
-    ``chinese`` bool [n]: whether ideographs are more than half of its tokens.
+    ``chinese`` bool [n]: whether ideographs are more than half of its tokens. ``known`` float32 [n]: the share of its
+    features, counted as often as they occur, that have a row (1 where it has no feature).
     """
 
     indptr: NDArray[np.int64]
     rows: NDArray[np.int32]
     weights: NDArray[np.float32]
     chinese: NDArray[np.bool_]
+    known: NDArray[np.float32]
 
 
 @cache
@@ -87,21 +89,21 @@ def _hash_batch(texts: tuple[str, ...]) -> HashedTexts:
 
 def hash_with(texts: Sequence[str], vocabulary: Vocabulary) -> HashedTexts:
     """Features of each text in the rows of a given vocabulary; buckets outside of it are left out."""
-    indptr, rows, counts, chinese = count_features(texts, vocabulary.table)
+    indptr, rows, counts, chinese, known = count_features(texts, vocabulary.table)
     weights = (1 + np.log(counts.astype(np.float32))) * vocabulary.idf[rows]
     _normalise(indptr, weights)
-    return HashedTexts(indptr, rows, weights, chinese)
+    return HashedTexts(indptr, rows, weights, chinese, known)
 
 
 def hash_buckets(texts: Sequence[str]) -> HashedTexts:
     """All features of each text by bucket, also those that the shipped vocabulary does not know."""
     vocabulary = load_vocabulary()
-    indptr, buckets, counts, chinese = count_features(texts, every_bucket())
-    known = vocabulary.table[buckets]
-    idf = np.where(known >= 0, vocabulary.idf[known], np.float32(vocabulary.unknown_idf))
+    indptr, buckets, counts, chinese, known = count_features(texts, every_bucket())
+    rows = vocabulary.table[buckets]
+    idf = np.where(rows >= 0, vocabulary.idf[rows], np.float32(vocabulary.unknown_idf))
     weights = (1 + np.log(counts.astype(np.float32))) * idf
     _normalise(indptr, weights)
-    return HashedTexts(indptr, buckets, weights, chinese)
+    return HashedTexts(indptr, buckets, weights, chinese, known)
 
 
 @cache
@@ -112,8 +114,8 @@ def every_bucket() -> NDArray[np.int32]:
 
 def count_features(
     texts: Sequence[str], table: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
-    """(indptr, rows, counts, chinese): how often each text has each feature that ``table`` gives a row."""
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], NDArray[np.float32]]:
+    """(indptr, rows, counts, chinese, known): how often each text has each feature that ``table`` gives a row."""
     data, offsets = to_bytes(texts)
     return _count(data, offsets, table, *character_tables())
 
@@ -198,10 +200,10 @@ def _count_text(
     seen: NDArray[np.int32],
     rows: NDArray[np.int32],
     end: int,
-) -> tuple[int, int, int]:
-    """Count a text's features in ``seen``; returns the end of ``rows``, its tokens, and how many are ideographs."""
+) -> tuple[int, int, int, int]:
+    """Count a text's features in ``seen``; returns the end of ``rows``, and the text's features, tokens, ideographs."""
     word, prefix, previous = _FNV_OFFSET, _FNV_OFFSET, np.uint64(0)
-    at = length = tokens = ideographs = 0
+    at = length = features = tokens = ideographs = 0
     while at <= len(data):
         code, width, kind = 0, 1, SEPARATOR  # the end of the text closes the last word
         if at < len(data):
@@ -221,6 +223,7 @@ def _count_text(
                 end = _add(bucket_of(previous * _PAIR_FACTOR ^ word), table, seen, rows, end)
             if length > PREFIX_LENGTH:
                 end = _add(bucket_of(prefix ^ _PREFIX_SALT), table, seen, rows, end)
+            features += 1 + (tokens > 0) + (length > PREFIX_LENGTH)
             previous, word, length = word, _FNV_OFFSET, 0
             tokens += 1
         if kind == IDEOGRAPH:
@@ -228,10 +231,11 @@ def _count_text(
             end = _add(bucket_of(key), table, seen, rows, end)
             if tokens > 0:
                 end = _add(bucket_of(previous * _PAIR_FACTOR ^ key), table, seen, rows, end)
+            features += 1 + (tokens > 0)
             previous = key
             tokens += 1
             ideographs += 1
-    return end, tokens, ideographs
+    return end, features, tokens, ideographs
 
 
 @njit(cache=True, nogil=True)
@@ -241,22 +245,24 @@ def _count(
     table: NDArray[np.int32],
     classes: NDArray[np.uint8],
     lower: NDArray[np.uint16],
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_], NDArray[np.float32]]:
     n = len(offsets) - 1
-    indptr, chinese = np.zeros(n + 1, np.int64), np.zeros(n, np.bool_)
+    indptr, chinese, known = np.zeros(n + 1, np.int64), np.zeros(n, np.bool_), np.ones(n, np.float32)
     rows = np.empty(len(data), np.int32)  # no text has more features than bytes
     counts = np.empty(len(data), np.int32)
     seen = np.zeros(table.max() + 1, np.int32)
     end = 0
     for i in range(n):
         begin, text = end, data[offsets[i] : offsets[i + 1]]
-        end, tokens, ideographs = _count_text(text, table, classes, lower, seen, rows, begin)
+        end, features, tokens, ideographs = _count_text(text, table, classes, lower, seen, rows, begin)
         for k in range(begin, end):
             counts[k] = seen[rows[k]]
             seen[rows[k]] = 0
         indptr[i + 1] = end
         chinese[i] = 2 * ideographs > tokens
-    return indptr, rows[:end].copy(), counts[:end].copy(), chinese
+        if features > 0:
+            known[i] = counts[begin:end].sum() / features
+    return indptr, rows[:end].copy(), counts[:end].copy(), chinese, known
 
 
 @njit(cache=True, nogil=True)

@@ -11,12 +11,15 @@ COMMANDS = {
     "run": "jobs.run",
     "status": "jobs.status",
     "explain": "jobs.explain",
+    "extract": "jobs.extract",
     "sites": "jobs.sites",
     "mix": "jobs.mix",
     "export": "jobs.export",
     "report": "jobs.report",
     "train": "jobs.train",
     "generate": "jobs.generate",
+    "train-extractor": "jobs.train_extractor",
+    "classify": "jobs.classify",
 }
 
 

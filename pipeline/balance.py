@@ -344,7 +344,7 @@ MIX = Step(
     name="mix",
     phases=(Phase("plan", plan_mix, once),),
     settings=("balance.mix", "seed"),
-    code=("pipeline/mix/plan.py", "pipeline/mix/spec.py", "classifiers/taxonomy.yaml"),
+    code=("pipeline/mix", "classifiers/taxonomy.yaml"),
     outputs=("mix.json",),
 )
 

@@ -31,8 +31,10 @@ class Url(Settings):
 class Extraction(Settings):
     """From HTML to main text. Limits are counted, not timed, so that they cut the same pages in every run."""
 
-    extractor: str = "trafilatura"
+    extractor: str = "learned"  # or trafilatura, the reference
+    model: str = ""  # folder of a model that train-extractor wrote, for the learned extractor
     comments: bool = False  # keep what users wrote below an article
+    format: Literal["markdown", "text"] = "markdown"  # marks of headings, lists, tables, code; learned extractor only
     max_page_bytes: Positive = 16_000_000
     max_tags: Positive = 150_000
     max_depth: Positive = 500

@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.mix.repeats import weights_of
+from pipeline.mix.shards import cells_of
 from pipeline.run import Run, part_name
 
 JSON_SIGNALS = ("languages", "facts", "webtypes", "categories", "kinds")
@@ -78,8 +81,7 @@ def _value(run: Run, folder: str, part: int, document: int, column: str) -> Any:
 
 
 def _repeats(run: Run, signals: dict[str, Any]) -> float | None:
-    """How often the mix reads the document's category and language a pass, on average."""
-    for cell in run.folder.read_json("mix.json")["cells"]:
-        if cell["category"] == signals["category"] and cell["language"] == signals["language"]:
-            return float(cell["repeats"])
-    return None
+    """How often the mix reads documents of this category, language and quality in a pass, on average."""
+    document = pa.table({"language": [signals["language"]], "quality": [signals["quality"]]})
+    (cell,), _ = cells_of(document, signals["category"])
+    return float(weights_of([cell], run.folder.read_json("mix.json"))[0])

@@ -138,6 +138,8 @@ def page_extractor(settings: config.Extraction) -> Extractor:
     return make_extractor(
         settings.extractor,
         comments=settings.comments,
+        markdown=settings.format == "markdown",
+        model=settings.model,
         max_page_bytes=settings.max_page_bytes,
         max_tags=settings.max_tags,
         max_depth=settings.max_depth,
@@ -145,9 +147,11 @@ def page_extractor(settings: config.Extraction) -> Extractor:
     )
 
 
-def url_lists(settings: config.Config) -> list[str]:
-    """What the user's own URL lists say, as hashes."""
-    return [file_sha256(Path(path)) for path in settings.prepare.url.lists]
+def own_files(settings: config.Config) -> list[str]:
+    """What the user's own URL lists and extraction model say, as hashes."""
+    model = settings.prepare.extraction.model
+    files = [*settings.prepare.url.lists, *([f"{model}/clutter.npz"] if model else [])]
+    return [file_sha256(Path(path)) for path in files]
 
 
 def _languages(book: Book, settings: config.Language) -> list[dict[str, str | None]]:
@@ -256,9 +260,10 @@ DOCUMENTS_STEP = Step(
         "rules/allowed_domains.txt",
         "classifiers/language.py",
         "classifiers/models/lid.176.ftz",
+        "classifiers/models/clutter.npz",
     ),
     outputs=("records", "documents", "signals/prepare", "verdicts/language"),
-    depends_on=url_lists,
+    depends_on=own_files,
 )
 
 EXACT = Step(

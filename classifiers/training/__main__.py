@@ -10,7 +10,7 @@ from classifiers.features import load_vocabulary
 from classifiers.model_file import MODELS
 from classifiers.training import cards, form, metrics, vocabulary
 from classifiers.training import category as category_training
-from classifiers.training.data import Page, load_chinese_pages, load_corpus, load_pages
+from classifiers.training.data import Page, load_chinese_pages, load_corpus, load_pages, load_texts
 
 NAMES = ("vocabulary", "category", "webtype", "quality")
 
@@ -37,15 +37,18 @@ def train_category(pages: list[Page], shared: Path) -> None:
     """Train the category model and write its card."""
     corpus = load_corpus(shared)
     scores = category_training.train(pages, corpus, load_vocabulary(), MODELS)
-    used = vocabulary.capped(corpus, category_training.CAP)
+    cap = max(member.cap for member in category_training.MEMBERS)
+    used = vocabulary.capped(corpus, cap)
     dev = metrics.document_accuracy(category.probabilities, load_corpus(shared, ("dev",)))
     card = cards.category_card(
         scores,
         pages,
         used,
         dev,
-        cap=category_training.CAP,
+        cap=cap,
         importance=category_training.PAGE_IMPORTANCE,
+        written=len(load_texts()),
+        spun=2 * category_training.SPAM_TEXTS,
         megabytes=cards.megabytes(MODELS, "category"),
         vocabulary_megabytes=cards.megabytes(MODELS, "vocabulary"),
         speed=cards.texts_a_second(category.probabilities, pages),

@@ -1,13 +1,12 @@
-"""Train the extractor's model from labelled pages: ``python -m classifiers.training.clutter PAGES.parquet``.
+"""Train the extractor's model from labelled pages: ``crawlmix train-extractor PAGES.parquet``.
 
 The file has a row a page with the columns ``html`` (bytes), ``gold_text`` (its main text; rows without one are left
 out) and ``site`` (pages of one site are never split), and for the card ``source``, ``page_type``, ``lang``,
-``gold_kind`` and ``license``. ``--cross-validate`` measures the model on sites that it was not trained on.
+``gold_kind`` and ``license``.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,16 +61,16 @@ class LabelledPage:
 
 
 def load(path: Path) -> list[LabelledPage]:
-    """The pages of a file that have a gold text, with their blocks and labels."""
+    """The pages of a file whose main text people marked or checked, with their blocks and labels."""
     pages = []
     for batch in pq.ParquetFile(path).iter_batches(100):
-        pages += [labelled(row) for row in batch.to_pylist() if row["gold_text"]]
+        pages += [labelled(row) for row in batch.to_pylist() if row["gold_text"] and row.get("gold_kind") != "tool"]
     return pages
 
 
 def labelled(row: dict[str, Any]) -> LabelledPage:
     source = decode(row["html"]).text.encode("utf-8", "replace")
-    tree = parse(source)
+    tree = parse(source, row.get("url") or "")
     tree = tree._replace(
         text=tree.text.copy(), blocks=tree.blocks.copy(), elements=tree.elements.copy(), words=tree.words.copy()
     )
@@ -147,25 +146,8 @@ def means_by(pages: Sequence[LabelledPage], f1: Sequence[float], column: str) ->
     return {value: (count, means[value]) for value, count in counts.most_common()}
 
 
-def save(model: Model, folder: Path = MODELS) -> Path:
-    """Write the model's file; the lexicon in half precision."""
+def save(model: Model, f1_cross_validated: float, folder: Path = MODELS) -> Path:
+    """Write the model's file; the lexicon in half precision. ``f1_cross_validated``: nan where not measured."""
     lexicon = {name: part.astype(np.float16) for name, part in model.lexicon._asdict().items()}
-    return write_model("clutter", {**model.net._asdict(), **lexicon}, folder)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m classifiers.training.clutter", description=__doc__)
-    parser.add_argument("pages", type=Path, help="Parquet file of labelled pages")
-    parser.add_argument("--output", type=Path, default=MODELS, help="folder of the model's file")
-    parser.add_argument("--cross-validate", action="store_true", help="measure on sites that were not trained on")
-    arguments = parser.parse_args()
-    pages = load(arguments.pages)
-    if arguments.cross_validate:
-        f1 = cross_validate(pages)
-        for column in ("source", "page_type", "lang"):
-            print(column, {value: (n, round(mean, 3)) for value, (n, mean) in means_by(pages, f1, column).items()})
-    print(save(fit(pages), arguments.output))
-
-
-if __name__ == "__main__":
-    main()
+    measured = {"f1_cross_validated": np.float32(f1_cross_validated)}
+    return write_model("clutter", {**model.net._asdict(), **lexicon, **measured}, folder)

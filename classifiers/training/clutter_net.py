@@ -19,10 +19,11 @@ from torch.nn import functional
 from pipeline.extraction.features import LEVELS
 from pipeline.extraction.model import POOLS, TAPS, Net
 
-HIDDEN: Final = 64
-CHANNELS: Final = 24
-POOLED: Final = 8
-MIXED: Final = 40
+MEMBERS: Final = 4  # small nets side by side, whose scores are averaged
+HIDDEN: Final = 32
+CHANNELS: Final = 16
+POOLED: Final = 6
+MIXED: Final = 24
 STEPS: Final = (1, 2, 4)  # how far apart the blocks are that each convolution looks at
 _MARGIN: Final = max(STEPS)  # rows of zeros after each page
 _FARTHEST: Final = 5.0  # standard deviations from the mean that a feature is cut off at
@@ -85,58 +86,95 @@ def batch_of(examples: Sequence[Example]) -> Batch:
     )
 
 
-class ClutterNet(nn.Module):
-    """Logits of being main text; see pipeline.extraction.model for what the layers are for."""
+@dataclass(frozen=True)
+class Schedule:
+    epochs: int = 16
+    pages: int = 8  # of a batch
+    rate: float = 2e-3
+    decay: float = 5e-2
+    dropout: float = 0.1  # of hidden units
+    blank: float = 0.2  # of features, set to their mean
 
-    def __init__(self, low: NDArray[np.float32], high: NDArray[np.float32], dropout: float) -> None:
+
+class Members(nn.Module):
+    """A linear layer for each member: (rows, members, inputs) to (rows, members, outputs)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        layers = [nn.Linear(inputs, outputs) for _ in range(MEMBERS)]
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach().T for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias[:, None], values.transpose(0, 1), self.weight).transpose(0, 1)
+
+
+class ClutterNet(nn.Module):
+    """Logits of being main text, by each member; see pipeline.extraction.model for what the layers are for."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, low: NDArray[np.float32], high: NDArray[np.float32], schedule: Schedule) -> None:
         super().__init__()
         self.register_buffer("low", torch.from_numpy(low))
         self.register_buffer("high", torch.from_numpy(high))
-        self.block = nn.Linear(len(low), HIDDEN)
-        self.narrow = nn.Linear(HIDDEN, CHANNELS)
-        self.along = nn.ModuleList(nn.Conv1d(CHANNELS, CHANNELS, TAPS, padding=step, dilation=step) for step in STEPS)
-        self.pooled = nn.Linear(HIDDEN + CHANNELS, POOLED)
-        self.mixed = nn.Linear(HIDDEN + CHANNELS + POOLS * POOLED, MIXED)
-        self.score = nn.Linear(MIXED, 1)
-        self.early = nn.Linear(HIDDEN + CHANNELS, 1)  # a second score, in training only: what is known without pools
-        self.dropout = nn.Dropout(dropout)
+        self.block = Members(len(low), HIDDEN)
+        self.narrow = Members(HIDDEN, CHANNELS)
+        width = MEMBERS * CHANNELS
+        self.along = nn.ModuleList(
+            nn.Conv1d(width, width, TAPS, padding=step, dilation=step, groups=MEMBERS) for step in STEPS
+        )
+        self.pooled = Members(HIDDEN + CHANNELS, POOLED)
+        self.mixed = Members(HIDDEN + CHANNELS + POOLS * POOLED, MIXED)
+        self.score = Members(MIXED, 1)
+        self.early = Members(HIDDEN + CHANNELS, 1)  # a second score, in training only: what is known without pools
+        self.blank = nn.Dropout(schedule.blank)
+        self.dropout = nn.Dropout(schedule.dropout)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        present = batch.present[:, None]
-        middle, spread = (self.low + self.high) / 2, (self.high - self.low) / (2 * _FARTHEST)
+        present = batch.present[:, None, None]
+        middle, spread = self._scale()
         rows = (torch.clamp(batch.rows, self.low, self.high) - middle) / spread
+        rows = self.blank(rows[:, None].expand(-1, MEMBERS, -1))
         hidden = self.dropout(functional.relu(self.block(rows))) * present
         along = functional.relu(self.narrow(hidden)) * present
         for convolution in self.along:
-            along = along + functional.relu(convolution(along.T[None])[0].T) * present
-        both = torch.cat([hidden, self.dropout(along)], 1)
+            found = convolution(along.reshape(len(rows), -1).T[None])[0].T.reshape(along.shape)
+            along = along + functional.relu(found) * present
+        both = torch.cat([hidden, self.dropout(along)], 2)
         summaries = torch.clamp(self.pooled(both), -1, 1) * present
-        pools = self._pools(summaries, batch)
-        mixed = functional.relu(self.mixed(torch.cat([both, *pools], 1)))
-        return self.score(self.dropout(mixed))[:, 0], self.early(both)[:, 0]
+        mixed = functional.relu(self.mixed(torch.cat([both, *self._pools(summaries, batch)], 2)))
+        return self.score(self.dropout(mixed))[..., 0], self.early(both)[..., 0]
+
+    def _scale(self) -> tuple[Tensor, Tensor]:
+        return (self.low + self.high) / 2, (self.high - self.low) / (2 * _FARTHEST)
 
     def _pools(self, summaries: Tensor, batch: Batch) -> list[Tensor]:
-        weighed = torch.cat([summaries, torch.ones_like(summaries[:, :1])], 1) * batch.pooling[:, None]
+        """Means of the summaries over containers, group and page."""
+        flat = summaries.reshape(len(summaries), -1)
+        weighed = torch.cat([flat, torch.ones_like(flat[:, :1])], 1) * batch.pooling[:, None]
         sums = functional.pad(torch.cumsum(weighed.double(), 0), (0, 0, 1, 0))
         totals = [(sums[batch.spans[:, level, 1]] - sums[batch.spans[:, level, 0]]).float() for level in range(LEVELS)]
         for numbers in (batch.groups, batch.pages):
             of_number = weighed.new_zeros(int(numbers.max()) + 1, weighed.shape[1]).index_add_(0, numbers, weighed)
             totals.append(of_number[numbers])
-        return [total[:, :-1] / total[:, -1:].clamp(min=1e-3) for total in totals]
+        return [(total[:, :-1] / total[:, -1:].clamp(min=1e-3)).reshape(summaries.shape) for total in totals]
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The weights as pipeline.extraction.model reads them, scaling of the features folded in."""
-        middle, spread = (self.low + self.high) / 2, (self.high - self.low) / (2 * _FARTHEST)
-        with torch.no_grad():
-            block = self.block.weight / spread
-            found = {"low": self.low, "high": self.high, "block": block.T}
-            found["block_bias"] = self.block.bias - block @ middle
-            for name in ("narrow", "pooled", "mixed", "score"):
-                layer = getattr(self, name)
-                found[name], found[f"{name}_bias"] = layer.weight.T, layer.bias
-            found["along"] = torch.stack([layer.weight.permute(2, 1, 0) for layer in self.along])
-            found["along_bias"] = torch.stack([layer.bias for layer in self.along])
-        arrays: dict[str, NDArray[np.generic]] = {name: value.detach().numpy().copy() for name, value in found.items()}
+        middle, spread = self._scale()
+        block = self.block.weight / spread[:, None]
+        found = {"low": self.low, "high": self.high, "block": block.transpose(0, 1).flatten(1)}
+        found["block_bias"] = (self.block.bias - torch.einsum("f,mfh->mh", middle, block)).flatten()
+        for name, layer in (("narrow", self.narrow), ("pooled", self.pooled), ("mixed", self.mixed)):
+            found[name], found[f"{name}_bias"] = layer.weight, layer.bias
+        found["score"], found["score_bias"] = self.score.weight[..., 0], self.score.bias[..., 0]
+        shape = (len(STEPS), MEMBERS, CHANNELS, CHANNELS, TAPS)
+        weights = torch.stack([layer.weight for layer in self.along]).reshape(shape)  # type: ignore[misc]
+        biases = torch.stack([layer.bias for layer in self.along]).reshape(shape[:3])  # type: ignore[misc]
+        found["along"], found["along_bias"] = weights.permute(1, 0, 4, 3, 2), biases.permute(1, 0, 2)
+        arrays: dict[str, NDArray[np.generic]] = {name: value.detach().numpy() for name, value in found.items()}
         arrays["steps"] = np.array(STEPS, np.int64)
         return {name: np.ascontiguousarray(arrays[name]) for name in Net._fields}
 
@@ -152,30 +190,23 @@ def loss(batch: Batch, logits: Tensor, early: Tensor) -> Tensor:
     """Cross-entropy, each page weighing the same, and one less the expected F1 of a page, on which it is judged."""
     count = int(batch.pages.max()) + 1
 
+    labels, tokens = batch.labels[:, None].expand_as(logits), batch.tokens[:, None]
+
     def of_page(values: Tensor) -> Tensor:
-        return torch.zeros(count).index_add_(0, batch.pages, values)
+        return torch.zeros(count, values.shape[1]).index_add_(0, batch.pages, values)
 
     def entropy(values: Tensor) -> Tensor:
-        each = functional.binary_cross_entropy_with_logits(values, batch.labels, reduction="none")
-        return (each * batch.importance).sum() / count
+        each = functional.binary_cross_entropy_with_logits(values, labels, reduction="none")
+        return (each * batch.importance[:, None]).sum() / (count * MEMBERS)
 
-    expected = torch.sigmoid(logits) * batch.tokens
-    found = of_page(expected * batch.labels)
-    f1 = 2 * found / (of_page(expected) + of_page(batch.labels * batch.tokens)).clamp(min=1)
+    expected = torch.sigmoid(logits) * tokens
+    found = of_page(expected * labels)
+    f1 = 2 * found / (of_page(expected) + of_page(labels * tokens)).clamp(min=1)
     return entropy(logits) + _EARLY * entropy(early) + _F1 * (1 - f1).mean()
 
 
 _EARLY: Final = 0.3
 _F1: Final = 1.0
-
-
-@dataclass(frozen=True)
-class Schedule:
-    epochs: int = 16
-    pages: int = 8  # of a batch
-    rate: float = 2e-3
-    decay: float = 1e-4
-    dropout: float = 0.1
 
 
 def train(examples: Sequence[Example], seed: int, schedule: Schedule | None = None) -> ClutterNet:
@@ -184,7 +215,7 @@ def train(examples: Sequence[Example], seed: int, schedule: Schedule | None = No
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     shuffle = np.random.default_rng(seed)
-    net = ClutterNet(*bounds(examples), schedule.dropout)
+    net = ClutterNet(*bounds(examples), schedule)
     optimizer = torch.optim.AdamW(net.parameters(), lr=schedule.rate, weight_decay=schedule.decay)
     steps = schedule.epochs * -(-len(examples) // schedule.pages)
     course = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.rate, total_steps=steps, pct_start=0.1)

@@ -1,7 +1,8 @@
-"""Labelled texts for training: pages that people read and corpora with a category for each document.
+"""Labelled texts for training: pages that were read, and corpora with a category for each document.
 
-All of it lies outside the repository, in a folder ``shared``: ``corpus/labelled-*.parquet`` and ``labelled-pages.csv``,
-``extraction/dev.parquet`` and ``crawl/dev-*.warc.gz``. Models keep hashes and weights of it, no text.
+Their texts lie outside the repository, in a folder ``shared``: ``corpus/labelled-*.parquet``,
+``corpus/labelled-pages.csv``, ``extraction/dev.parquet`` and ``crawl/dev-*.warc.gz``. Models keep hashes and weights of
+them, no text. In the repository are labels of more pages, lists of words, and short texts written for the purpose.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from pipeline.reading import Part, read
 
 FOLDS = 5
 WORDS = Path(__file__).with_name("words_zh.yaml")
+TEXTS = Path(__file__).with_name("texts")
+LABELS = Path(__file__).with_name("labels") / "pages.csv"
 PAGE_TEXT = pa.schema({name: pa.string() for name in ("page", "text", "facts", "page_type")})
 
 
@@ -58,12 +61,11 @@ class Document:
 
 
 def load_pages(shared: Path, cache: Path) -> list[Page]:
-    """The pages of ``labelled-pages.csv``; their texts are extracted once and kept in the Parquet file ``cache``."""
-    path = _existing(shared / "corpus" / "labelled-pages.csv")
-    with path.open(encoding="utf-8", newline="") as file:
-        labels = list(csv.DictReader(file))
-    if not cache.exists():
-        _write_texts(shared, {row["page"] for row in labels}, cache)
+    """Pages of ``labelled-pages.csv`` and of ``labels/pages.csv``; their texts are extracted once, into ``cache``."""
+    labels = _read_labels(_existing(shared / "corpus" / "labelled-pages.csv")) + _read_labels(LABELS)
+    wanted = {row["page"] for row in labels}
+    if not cache.exists() or not wanted <= set(pq.read_table(cache, columns=["page"])["page"].to_pylist()):
+        _write_texts(shared, wanted, cache)
     stored = {row["page"]: row for row in pq.read_table(cache).to_pylist()}
     return [_page(row, stored[row["page"]]) for row in labels if row["page"] in stored]
 
@@ -108,6 +110,16 @@ def load_words(seed: int = 0) -> list[Document]:
     ]
 
 
+def load_texts() -> list[Document]:
+    """Short original texts for leaves that have few documents in a language."""
+    return [
+        Document(text, language, leaf, "written")
+        for language in ("en", "zh")
+        for leaf, texts in yaml.safe_load((TEXTS / f"{language}.yaml").read_text(encoding="utf-8")).items()
+        for text in texts
+    ]
+
+
 def folds_of(pages: list[Page]) -> NDArray[np.int64]:
     """The fold (0 to 4) of each page; all pages of a site are in one."""
     digests = (hashlib.blake2b(page.site.encode(), digest_size=8).digest() for page in pages)
@@ -118,6 +130,11 @@ def leaf_numbers(leaves: list[str]) -> NDArray[np.int64]:
     """The place of each leaf in the taxonomy."""
     number = {leaf: place for place, leaf in enumerate(load_taxonomy().leaves)}
     return np.array([number[leaf] for leaf in leaves], np.int64)
+
+
+def _read_labels(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _existing(path: Path) -> Path:

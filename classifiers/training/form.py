@@ -1,11 +1,13 @@
 """Train the web-type and the quality model: logistic regression on words, the shape of the text and facts of the page.
 
-Each page is learnt twice, with its facts and without, so that one model serves both. Judged by folds of whole sites.
+Each page is learnt twice, with its facts and without, so that one model serves both; pages of one site and class count
+less each. Judged by folds of whole sites.
 The web-type model also learns, with less weight, from pages whose type follows from their leaf or their collection.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +82,10 @@ def _train(
 ) -> Unseen:
     texts, folds = [page.text for page in pages], folds_of(pages)
     was_read = np.array([bool(page.kind) for page in pages])
-    importance = np.where(was_read, 1.0, INFERRED)
+    of_site = Counter((page.site, number) for page, number in zip(pages, classes.tolist(), strict=True))
+    site_size = np.array([of_site[page.site, number] for page, number in zip(pages, classes.tolist(), strict=True)])
+    importance = np.where(was_read, 1.0, INFERRED) * site_size**-0.5
+    importance /= importance.mean()
     words = sparse(hash_with(texts, vocabulary), len(vocabulary.idf))
     raw = (form_inputs(texts, [page.facts for page in pages]), form_inputs(texts))
     mean, spread = np.vstack(raw).mean(axis=0), np.vstack(raw).std(axis=0) + np.float32(1e-6)

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.extraction.columns import ELEMENT, FIRST, LAST, WORDS, WORDS_END
 from pipeline.extraction.features import (
+    LEXICON_SIZES,
     LONG_PATH,
     PATH,
-    PATH_BITS,
-    TEXT_BITS,
     WORD_BITS,
     Lexicon,
     Page,
@@ -23,14 +22,14 @@ from pipeline.extraction.features import (
     path_slot,
     text_slot,
 )
+from pipeline.extraction.measures import TOKENS
 
-SIZES: Final = (1 << WORD_BITS, 1 << PATH_BITS, 1 << PATH_BITS, 1 << TEXT_BITS)
 _DOUBT: Final = 2.0  # sites that would have to speak for the other side
 _STRONGEST: Final = 3.0
 
 
 def observations(page: Page, tokens: NDArray[np.int32], labels: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-    """For each of the lexicon's four parts: rows of slot, share of main text (by tokens) on this page."""
+    """For each of the lexicon's parts: rows of slot, share of main text (by tokens) on this page."""
     describe_elements(page.tree, empty_lexicon().words, page.hints, page.context)
     weight = np.where(labels >= 0, tokens, 0).astype(np.float64)
     elements, blocks = page.tree.elements, page.tree.blocks
@@ -41,12 +40,14 @@ def observations(page: Page, tokens: NDArray[np.int32], labels: NDArray[np.float
     counts = elements[:, WORDS_END] - elements[:, WORDS]
     words = page.tree.words & np.uint32((1 << WORD_BITS) - 1)
     contexts = page.context[blocks[:, ELEMENT]]
+    known, words_of_block = (labels >= 0).astype(np.float64), page.measures[:, TOKENS].astype(np.int64)
     short = np.array([is_short(page, block) for block in range(len(blocks))], np.bool_)
     return [
         _shares(words, np.repeat(inside, counts), np.repeat(good_inside, counts)),
         _shares(_slots(path_slot, contexts[:, PATH]), weight, weight * labels),
         _shares(_slots(path_slot, contexts[:, LONG_PATH]), weight, weight * labels),
         _shares(_slots(text_slot, page.hashes)[short], weight[short], (weight * labels)[short]),
+        _shares(page.words, np.repeat(known, words_of_block), np.repeat(known * labels, words_of_block)),
     ]
 
 
@@ -65,7 +66,7 @@ def _shares(slots: NDArray[np.integer], weight: NDArray[np.float64], good: NDArr
 def learn(observed: Sequence[list[NDArray[np.float64]]], sites: NDArray[np.int64]) -> Lexicon:
     """The lexicon of some pages: a slot's log-odds over the sites that have it, each counted once, against the mean."""
     parts = []
-    for part, size in enumerate(SIZES):
+    for part, size in enumerate(LEXICON_SIZES):
         slots = np.concatenate([page[part][:, 0] for page in observed]).astype(np.int64)
         shares = np.concatenate([page[part][:, 1] for page in observed])
         site = np.repeat(sites, [len(page[part]) for page in observed])

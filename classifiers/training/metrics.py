@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from classifiers.calibration import draw_shares, unmix
+from classifiers.category import INTERVAL, UNSURE
 from classifiers.taxonomy import load_taxonomy
+from classifiers.training.category import count_confusions, leaf_tree, spread_weights
 from classifiers.training.data import Document, Page, leaf_numbers
 from classifiers.training.form import Unseen
 from classifiers.webtype import TYPES
 
 LANGUAGES = ("en", "zh")
 BALANCED = 15  # pages of a leaf at most, in the balanced figures
+MIXES, MIX_PAGES = 20, 1000  # random mixes that estimated shares are judged on, and the pages of each
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -43,6 +47,8 @@ def category_scores(scores: NDArray[np.float32], pages: list[Page]) -> str:
         for language, of_language in by_language(pages).items():
             chosen = np.flatnonzero(part & of_language)
             rows.append([f"{name}, {language}", *_category_row(scores[chosen], [pages[i] for i in chosen])])
+    chosen = np.flatnonzero([not page.facts for page in pages])  # they came as text
+    rows.append(["Common Crawl, zh", *_category_row(scores[chosen], [pages[i] for i in chosen])])
     head = ["pages", "n", "top-1", "first or second", "top-5", "kind", "calibration", "mix: kinds", "mix: groups"]
     return table(head, rows)
 
@@ -82,6 +88,46 @@ def _category_row(scores: NDArray[np.float32], pages: list[Page]) -> list[object
         mix_error(scores, first, kind),
         mix_error(scores, first, group),
     ]
+
+
+def unsure_scores(scores: NDArray[np.float32], pages: list[Page]) -> tuple[float, float, float]:
+    """Of at most 15 pages a leaf: share that is unsure, top-1 accuracy of it, and of the others."""
+    part = balanced(pages)
+    hit = (scores.argmax(axis=1) == leaf_numbers([page.leaf for page in pages]))[part]
+    doubtful = scores[part].max(axis=1) < UNSURE
+    return float(doubtful.mean()), float(hit[doubtful].mean()), float(hit[~doubtful].mean())
+
+
+def share_scores(scores: NDArray[np.float32], pages: list[Page]) -> str:
+    """Errors of stated and of corrected shares, and how often intervals hold the truth.
+
+    On mixes drawn from half of the sites, with confusions counted on the other half: mixes as they come, and mixes with
+    random shares of kinds or groups.
+    """
+    leaves, weights = leaf_numbers([page.leaf for page in pages]), spread_weights(pages)
+    sites, site = np.unique([page.site for page in pages], return_inverse=True)
+    results: dict[str, list[list[float]]] = {}
+    for name, parts in zip(("kinds", "groups"), (leaf_tree() - leaf_tree().min(axis=0)).T, strict=True):
+        truth, mass = parts[leaves], scores @ np.eye(parts.max() + 1)[parts]
+        for seed in range(MIXES):
+            random = np.random.default_rng(seed)
+            counted = (random.random(len(sites)) < 0.5)[site]
+            confusions = count_confusions(scores[counted], leaves[counted], weights[counted])[name].astype(np.float64)
+            wanted = random.dirichlet(np.ones(len(confusions)))
+            shifted = (wanted / np.maximum(np.bincount(truth[~counted], minlength=len(wanted)), 1))[truth]
+            for kind, chance in (("as they come", weights * ~counted), ("random shares", shifted * ~counted)):
+                chosen = random.choice(len(pages), MIX_PAGES, p=chance / chance.sum())
+                true = np.bincount(truth[chosen], minlength=len(wanted)) / MIX_PAGES
+                row = _share_row(mass[chosen].mean(axis=0), true, confusions)
+                results.setdefault(f"{name}, {kind}", []).append(row)
+    rows = [[name, *map(float, np.mean(result, axis=0))] for name, result in results.items()]
+    return table(["mixes", "error, as stated", "error, corrected", "true share in interval"], rows)
+
+
+def _share_row(stated: NDArray[np.float64], true: NDArray[np.float64], confusions: NDArray[np.float64]) -> list[float]:
+    low, high = np.percentile(draw_shares(stated, confusions), INTERVAL, axis=0)
+    errors = [float(np.abs(shares - true).sum() / 2) for shares in (stated, unmix(stated, confusions))]
+    return [*errors, float(((true >= low) & (true <= high)).mean())]
 
 
 def mix_error(scores: NDArray[np.float32], truth: NDArray[np.int64], parts: NDArray[np.int64]) -> float:

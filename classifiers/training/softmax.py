@@ -17,6 +17,7 @@ Matrix = NDArray[np.float32]
 Vector = NDArray[np.float32]
 Rows = NDArray[np.int32]
 Places = NDArray[np.int64]
+NODE_FACTOR = np.float32(0.3)  # of a node's weights in the logits of its classes
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,15 @@ class Schedule:
     seed: int = 0
 
 
-def fit(examples: Examples, features: int, schedule: Schedule) -> tuple[Matrix, Vector]:
-    """(matrix float32 [features, classes], bias [classes]) of a softmax regression."""
+def fit(examples: Examples, features: int, schedule: Schedule, nodes: Places | None = None) -> tuple[Matrix, Vector]:
+    """(matrix float32 [features, classes], bias [classes]) of a softmax regression.
+
+    ``nodes`` int64 [classes, levels]: the node of a tree that each class hangs from at each level, counted over all
+    levels. A full matrix is learnt as the sum of a class's weights and its nodes', so that related classes learn from
+    each other (None: none do).
+    """
     classes = examples.targets.shape[1]
+    nodes = np.zeros((classes, 0), np.int64) if nodes is None else nodes
     random = np.random.default_rng(schedule.seed)
     visits = np.concatenate([random.permutation(len(examples)) for _ in range(schedule.epochs)])
     targets = examples.targets * (1 - schedule.smoothing) + np.float32(schedule.smoothing / classes)
@@ -55,9 +62,9 @@ def fit(examples: Examples, features: int, schedule: Schedule) -> tuple[Matrix, 
     options = (np.float32(schedule.rate), np.float32(schedule.dropout), schedule.seed)
     bias = np.zeros(classes, np.float32)
     if not schedule.rank:
-        matrix = np.zeros((features, classes), np.float32)
-        _fit_full(matrix, bias, *arrays, *options)
-        return matrix, bias
+        matrix = np.zeros((features, classes + (nodes.max(initial=-1) + 1)), np.float32)
+        _fit_full(matrix, bias, nodes, *arrays, *options)
+        return matrix[:, :classes] + NODE_FACTOR * matrix[:, classes + nodes].sum(axis=2, dtype=np.float32), bias
     table = random.normal(0, 1 / np.sqrt(schedule.rank), (features, schedule.rank)).astype(np.float32)
     head = np.zeros((schedule.rank, classes), np.float32)
     _fit_low_rank(table, head, bias, *arrays, *options)
@@ -94,6 +101,7 @@ def _keep(indptr: Places, rows: Rows, weights: Vector, i: int, dropout: np.float
 def _fit_full(
     matrix: Matrix,
     bias: Vector,
+    nodes: Places,
     indptr: Places,
     rows: Rows,
     weights: Vector,
@@ -106,19 +114,29 @@ def _fit_full(
 ) -> None:
     """Train ``matrix`` and ``bias`` in place: one step for each text that ``visits`` names."""
     np.random.seed(seed)
+    classes = len(bias)
     squares = np.full(len(matrix), np.float32(1e-6))
     bias_square = np.float32(1e-6)
     for visit in range(len(visits)):
         i = visits[visit]
         step = rate * np.float32(1 - visit / len(visits))
         kept, weight = _keep(indptr, rows, weights, i, dropout)
-        logits = bias.copy()
+        total = np.zeros(matrix.shape[1], np.float32)
         for k in range(len(kept)):
-            _add(logits, weight[k], matrix[kept[k]])
-        error = _error(logits, targets[i], importance[i])
-        energy = (error * error).sum()
+            _add(total, weight[k], matrix[kept[k]])
+        logits = bias + total[:classes]
+        for c in range(classes):
+            for node in nodes[c]:
+                logits[c] += NODE_FACTOR * total[classes + node]
+        own_error = _error(logits, targets[i], importance[i])
+        energy = (own_error * own_error).sum()
         bias_square += energy
-        _add(bias, np.float32(-0.1) * step / np.sqrt(bias_square), error)
+        _add(bias, np.float32(-0.1) * step / np.sqrt(bias_square), own_error)
+        error = np.zeros(matrix.shape[1], np.float32)  # of the classes, then of the nodes
+        error[:classes] = own_error
+        for c in range(classes):
+            for node in nodes[c]:
+                error[classes + node] += NODE_FACTOR * own_error[c]
         for k in range(len(kept)):
             r = kept[k]
             squares[r] += weight[k] * weight[k] * energy

@@ -37,7 +37,7 @@ def train(pages: list[Page], corpus: list[Document], folder: Path) -> Vocabulary
         texts = [page.text for page in pages if page.language == language]
         texts += [document.text for document in documents if document.language == language]
         for at in range(0, len(texts), BATCH):
-            _, buckets, _, _ = count_features(texts[at : at + BATCH], every_bucket())
+            _, buckets, *_ = count_features(texts[at : at + BATCH], every_bucket())
             frequency += factor * np.bincount(buckets, minlength=len(frequency))
     chosen = np.sort(np.argsort(-frequency, kind="stable")[:SIZE])
     total = len(pages) + len(documents)

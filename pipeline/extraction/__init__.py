@@ -1,7 +1,7 @@
 """From the bytes of a page to its main text: decode, measure, apply limits, extract, clean.
 
 This module is the contract and imports nothing heavy, as the sandbox's child process passes through it. A backend is
-called with a decoded page and its URL and returns the main text; BACKENDS names those there are.
+called with a decoded page and its URL and returns the main text and what it left out; BACKENDS names those there are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pipeline.errors import UserError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pipeline.schema import Record
 
 _PAGE_MEMORY = 1_200_000_000  # bytes that trafilatura may take for one page
+
+
+Removed: TypeAlias = list[tuple[str, str]]  # (text, why), where the backend tells
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Extracted:
     reason: str | None = None
     quarantined: bool = False
     detail: str = ""  # one phrase for people
-    removed: list[tuple[str, str]] = field(default_factory=list)  # (text, why), where the backend tells
+    removed: Removed = field(default_factory=list)
 
 
 class Extractor(Protocol):
@@ -46,8 +49,8 @@ class Extractor(Protocol):
 
 
 class Backend(Protocol):
-    def __call__(self, page: str, url: str, /) -> str:
-        """The main text of a decoded page, lines joined by newlines; "" where there is none.
+    def __call__(self, page: str, url: str, /) -> tuple[str, Removed]:
+        """The main text of a decoded page, lines joined by newlines, "" where there is none; and what was left out.
 
         Raises sandbox.Timeout and sandbox.Crash for a page that cannot be read.
         """
@@ -55,19 +58,39 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
-def _trafilatura(comments: bool, timeout_s: float) -> Backend:
-    from pipeline.extraction.sandbox import Sandbox
+@dataclass(frozen=True)
+class Settings:
+    """What backends may be told; each takes of it what it knows."""
 
-    return Sandbox("pipeline.extraction.trafilatura:main_text", {"comments": comments}, timeout_s, _PAGE_MEMORY)
+    comments: bool = False  # keep what users wrote below an article
+    markdown: bool = True  # mark headings, lists, tables and code
+    model: str = ""  # folder of a model of one's own
+    timeout_s: float = 60.0  # the longest that one page may take, the last resort
 
 
-BACKENDS: dict[str, Callable[[bool, float], Backend]] = {"trafilatura": _trafilatura}
+def _learned(settings: Settings) -> Backend:
+    from pipeline.extraction.learned import Learned
+
+    return Learned(settings.comments, settings.markdown, settings.model)
+
+
+def _trafilatura(settings: Settings) -> Backend:
+    from pipeline.extraction.sandbox import Sandbox, SandboxedBackend
+
+    own = {"comments": settings.comments}  # plain text: its Markdown loses more tables and code
+    main_text = Sandbox("pipeline.extraction.trafilatura:main_text", own, settings.timeout_s, _PAGE_MEMORY)
+    return SandboxedBackend(main_text)
+
+
+BACKENDS: dict[str, Callable[[Settings], Backend]] = {"learned": _learned, "trafilatura": _trafilatura}
 
 
 def make_extractor(
-    name: str = "trafilatura",
+    name: str = "learned",
     *,
     comments: bool = False,
+    markdown: bool = True,
+    model: str = "",
     min_characters: int = 1,
     max_page_bytes: int = 16_000_000,
     max_tags: int = 150_000,
@@ -76,16 +99,15 @@ def make_extractor(
 ) -> Extractor:
     """An extractor by its backend's name. Raises UserError for a name that is not known.
 
-    ``comments`` keeps what users wrote below an article. A page of fewer than ``min_characters`` of text is
-    ``extract.empty``. The limits on bytes, tags and depth are counted, so they cut the same pages in every run;
-    ``timeout_s``, the longest that one page may take, is the last resort.
+    See ``Settings`` for what goes to the backend. A page of fewer than ``min_characters`` of text is
+    ``extract.empty``. The limits on bytes, tags and depth are counted, so they cut the same pages in every run.
     """
     from pipeline.extraction.extractor import Limits, PageExtractor
 
     if name not in BACKENDS:
         raise UserError(f"there is no extractor {name!r}; known are: {', '.join(sorted(BACKENDS))}")
     limits = Limits(max_page_bytes, max_tags, max_depth, min_characters)
-    return PageExtractor(BACKENDS[name](comments, timeout_s), limits)
+    return PageExtractor(BACKENDS[name](Settings(comments, markdown, model, timeout_s)), limits)
 
 
 @functools.cache

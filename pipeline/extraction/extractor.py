@@ -76,7 +76,8 @@ class PageExtractor:
 
     def _extract_text(self, page: Extracted, html: str, url: str | None) -> None:
         try:
-            page.text = clean(self._backend(html, url or ""))
+            text, page.removed = self._backend(html, url or "")
+            page.text = clean(text)
         except Timeout:
             page.reason, page.quarantined = "extract.timeout", True
         except Crash as crash:

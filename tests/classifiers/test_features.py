@@ -75,12 +75,22 @@ def buckets_of(text: str) -> Counter[int]:
 @settings(deadline=None)
 @given(st.lists(WORDS, max_size=4))
 def test_counts_are_those_of_plain_python(texts: list[str]) -> None:
-    indptr, rows, counts, chinese = count_features(texts, every_bucket())
+    indptr, rows, counts, chinese, known = count_features(texts, every_bucket())
     for place, text in enumerate(texts):
         part = slice(indptr[place], indptr[place + 1])
         assert dict(zip(rows[part].tolist(), counts[part].tolist(), strict=True)) == buckets_of(text)
         tokens = tokens_of(text)
         assert chinese[place] == (2 * sum(is_ideograph(token[0]) for token in tokens) > len(tokens))
+        assert known[place] == 1
+
+
+@settings(deadline=None)
+@given(WORDS)
+def test_the_known_share_is_that_of_plain_python(text: str) -> None:
+    found = buckets_of(text)
+    table = np.where(np.arange(1 << BUCKET_BITS) % 3 == 0, 0, -1).astype(np.int32)
+    share = sum(count for number, count in found.items() if number % 3 == 0) / max(found.total(), 1)
+    assert count_features([text], table)[4][0] == pytest.approx(share if found else 1)
 
 
 @settings(deadline=None)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from classifiers import category, quality, webtype
+from classifiers.calibration import load_calibration, logit_factors
 from classifiers.facts import FACTS, measure_facts
 from classifiers.features import hash_texts
 from classifiers.linear import load_linear, softmax
@@ -99,6 +100,7 @@ def test_scores_are_those_of_the_plain_matrix_product() -> None:
         part = slice(hashed.indptr[place], hashed.indptr[place + 1])
         dense[place, hashed.rows[part]] = hashed.weights[part]
     expected = dense @ (model.matrix * model.scale[:, None]) + model.bias[hashed.chinese.astype(int)]
+    expected *= logit_factors(hashed, load_calibration().factor)
     assert category.probabilities(texts) == pytest.approx(softmax(expected), abs=1e-4)
 
 

@@ -8,7 +8,7 @@ import scipy.sparse
 
 from classifiers.taxonomy import load_taxonomy
 from classifiers.training import metrics
-from classifiers.training.category import best_temperature
+from classifiers.training.category import best_temperature, count_confusions, fit_factor
 from classifiers.training.data import Document, Page, folds_of, load_chinese_pages, load_words
 from classifiers.training.softmax import Examples, Schedule, fit
 from classifiers.training.vocabulary import capped
@@ -36,6 +36,36 @@ def test_a_member_learns_and_learns_the_same_again(rank: int) -> None:
     assert ((rows @ matrix + bias).argmax(axis=1) == classes).mean() > 0.95
     again, _ = fit(data, 160, Schedule(rank=rank, seed=3))
     assert np.array_equal(matrix, again)
+
+
+def test_classes_of_a_node_learn_from_each_other() -> None:
+    data, rows, classes = examples()
+    lone = classes == 2
+    few = np.flatnonzero(~lone)  # class 2 is never seen, and shares a node with class 1
+    part = rows[few]
+    arrays = (part.indptr.astype(np.int64), part.indices.astype(np.int32), part.data.astype(np.float32))
+    seen = Examples(*arrays, data.targets[few], data.importance[few])
+    apart, together = (
+        fit(seen, 160, Schedule(seed=3), nodes)[0] for nodes in (None, np.array([[0], [1], [1]], np.int64))
+    )
+    own = slice(120, 140)  # the features of class 1
+    assert (together[own, 2] - apart[own, 2]).mean() > 0
+
+
+def test_logits_get_the_temperature_that_their_inputs_call_for() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(4000, 5)).astype(np.float32)
+    drawn = np.array([random.choice(5, p=np.exp(row) / np.exp(row).sum()) for row in logits.astype(np.float64)])
+    inputs = np.stack([np.ones(4000), np.arange(4000) % 2], axis=1).astype(np.float32)
+    factor = fit_factor(logits * (1 + 3 * inputs[:, 1:]), np.eye(5, dtype=np.float32)[drawn], inputs, inputs[:, 0])
+    assert np.exp(inputs[:2] @ factor) == pytest.approx([1, 0.25], rel=0.2)
+
+
+def test_confusions_count_pages_by_what_they_are_worth() -> None:
+    scores = np.full((4, 200), 1 / 200, np.float32)
+    counted = count_confusions(scores, np.array([0, 0, 1, 2]), np.ones(4, np.float32))
+    assert counted["kinds"].sum() == pytest.approx(4, rel=0.1)
+    assert counted["groups"].shape == (20, 20)
 
 
 def test_temperature_undoes_overconfidence() -> None:

@@ -44,7 +44,7 @@ def test_demo_shows_the_funnel_at_work(demo_run: Path, capsys: pytest.CaptureFix
     """Would catch a step that lets everything pass."""
     reasons = set(shown(capsys, "status", str(demo_run), "--json")["dropped"])
     families = {reason.split(".")[0] for reason in reasons}
-    assert {"record_type", "http", "url", "extract", "language", "gopher", "repetition", "webtype"} <= families
+    assert {"record_type", "http", "url", "extract", "language", "gopher", "repetition", "category"} <= families
     assert {"exact_duplicate", "near_duplicate", "semantic_duplicate"} <= families
 
 

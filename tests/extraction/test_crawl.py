@@ -71,10 +71,10 @@ _ALIKE = {
 }
 
 
-@pytest.fixture(scope="module")
-def hostile() -> Iterator[dict[str, tuple[str, str | None, bool]]]:
+@pytest.fixture(scope="module", params=["learned", "trafilatura"])
+def hostile(request: pytest.FixtureRequest) -> Iterator[dict[str, tuple[str, str | None, bool]]]:
     """Text, reason and quarantine of each page of the hostile file by its address."""
-    extractor = make_extractor()
+    extractor = make_extractor(request.param)
     answers = {}
     for record in read(Part(str(CRAWL / "hostile.warc.gz"))):
         if record.reason is None:

@@ -1,0 +1,786 @@
+"""The bytes of a page to blocks of text and the elements around them, in one pass without a tree.
+
+A kernel reads tags with a stack of open elements: implied ends, scope barriers, stray end tags, raw text, comments and
+references are as in the HTML Standard (13.2), as far as they decide what text stands in which block; formatting
+elements are not reconstructed and nothing is moved out of tables. Time is linear in the page, whatever it holds.
+
+A block is a run of text that no block element interrupts: its bytes lie in one buffer, block after block, with GAP zero
+bytes after each. ``<br>`` is a line end, two of them end the block. ``pre`` is verbatim, formulas are TeX between
+dollar signs, and a row of a data table becomes one block later (see pipeline.extraction.tables).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.extraction.columns import (
+    DEPTH,
+    ELEMENT,
+    ELEMENT_TAG,
+    END,
+    FIRST,
+    FLAGS,
+    GROUP,
+    HAS_HEADER,
+    HAS_TABLE,
+    HAS_VERBATIM,
+    IS_HIDDEN,
+    KIND,
+    LAST,
+    LINK_BYTES,
+    LINKS,
+    ORDER,
+    PARENT,
+    PLAIN,
+    START,
+    VERBATIM,
+    WORDS,
+    WORDS_END,
+)
+from pipeline.extraction.elements import (
+    BLOCK,
+    ENDS_P,
+    FNV_PRIME,
+    FNV_START,
+    HABITS,
+    LINE_NUMBER_CLASSES,
+    RAW,
+    SCOPE,
+    SKIPPED,
+    SPECIAL,
+    TAG,
+    TEX_IMAGE_CLASSES,
+    UNREAD_CLASSES,
+    VOID,
+    is_in,
+    kernel,
+    packed,
+    tag_of,
+)
+from pipeline.extraction.markup import (
+    ALT,
+    ATTRIBUTES,
+    CLASS,
+    DISPLAY,
+    ENCODING,
+    HIDDEN,
+    HREF,
+    ID,
+    ITEMPROP,
+    ROLE,
+    STYLE,
+    TYPE,
+    after_greater,
+    comment_end,
+    contains,
+    find_end_tag,
+    put_character,
+    read_attributes,
+    read_reference,
+    tag_name,
+)
+from pipeline.extraction.tables import join_rows
+
+MAX_DEPTH: Final = 512  # elements nested deeper are read as if they stood in the last one
+GAP: Final = 3  # room for what parts cells
+_MAX_WORDS = 16  # of an element's class, id, role and itemprop
+_LITTLE_TEXT = 500  # bytes, with which a page may have its text in noscript
+
+# The state of the pass. PRE, SKIP and LINK are the depth of the element that opened them, 0 where none is open.
+(
+    TEXT,
+    BLOCKS,
+    ELEMENTS,
+    WORD,
+    TOP,
+    OVERFLOW,
+    BLOCK_START,
+    SPACE,
+    BREAKS,
+    LINK,
+    LINK_END,
+    LINKED,
+    LINK_COUNT,
+    PRE,
+    SKIP,
+    TEX_START,
+    TEX_END,
+    TITLE_START,
+    TITLE_END,
+    NOSCRIPTS,
+) = range(20)
+
+_ROOT, _BODY, _HR, _BR, _IMG, _A, _P, _LI, _UL, _OL, _MENU, _DIR, _DL, _DD, _DT = (
+    TAG[name]
+    for name in ["html", "body", "hr", "br", "img", "a", "p", "li", "ul", "ol", "menu", "dir", "dl", "dd", "dt"]
+)
+_TABLE, _TR, _TD, _TH, _TBODY, _THEAD, _TFOOT, _CAPTION, _PRE, _LISTING, _H1, _H6 = (
+    TAG[name]
+    for name in ["table", "tr", "td", "th", "tbody", "thead", "tfoot", "caption", "pre", "listing", "h1", "h6"]
+)
+_MATH, _SCRIPT, _TITLE, _NOSCRIPT, _PLAINTEXT, _UNKNOWN, _TEXTAREA, _SPAN = (
+    TAG[name] for name in ["math", "script", "title", "noscript", "plaintext", "unknown", "textarea", "span"]
+)
+_MATH_NAME, _ANNOTATION_NAME = np.uint64(packed("math")), np.uint64(packed("annotation"))
+
+
+def _bytes(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+_DISPLAY_NONE, _INVISIBLE = _bytes("display:none"), _bytes("visibility:hidden")
+_X_TEX, _MATH_TEX, _MODE_DISPLAY, _BLOCK_VALUE = map(_bytes, ("x-tex", "math/tex", "mode=display", "block"))
+
+
+class Tree(NamedTuple):
+    """What the pass writes: the state, the text, and a row for each block and each block element (see the columns)."""
+
+    state: NDArray[np.int64]
+    text: NDArray[np.uint8]
+    blocks: NDArray[np.int32]
+    elements: NDArray[np.int32]
+    words: NDArray[np.uint32]
+    stack: NDArray[np.int32]
+    missing: NDArray[np.bool_]  # elements whose end tag is known not to come, by number
+
+
+def parse(page: bytes, url: str = "") -> Tree:
+    """The blocks and elements of a page in UTF-8. The words of its URL are taken for those of the root's class.
+
+    ``noscript`` is read only where the page says nothing without it.
+    """
+    source, address = np.frombuffer(page, np.uint8), np.frombuffer(url.encode("utf-8", "replace"), np.uint8)
+    tree = _parsed(source, address, False)
+    if tree.state[NOSCRIPTS] and tree.state[TEXT] < _LITTLE_TEXT:
+        tree = _parsed(source, address, True)
+    return tree
+
+
+def _parsed(source: NDArray[np.uint8], address: NDArray[np.uint8], scripting_off: bool) -> Tree:
+    tags = int(np.count_nonzero(source == 60)) + 2
+    tree = Tree(
+        np.zeros(20, np.int64),
+        np.empty(len(source) + len(source) // 4 + 2 * tags + 64, np.uint8),  # &nLt; becomes six bytes
+        np.empty((2 * tags, 6), np.int32),
+        np.empty((tags, 10), np.int32),
+        np.empty(tags * _MAX_WORDS, np.uint32),
+        np.zeros(MAX_DEPTH + 1, np.int32),
+        np.zeros(len(HABITS), np.bool_),
+    )
+    _push_root(address, tree)
+    _parse(source, tree, np.zeros(ATTRIBUTES, np.int64), scripting_off)
+    state = tree.state
+    state[BLOCKS] = join_rows(tree.text, tree.blocks, tree.elements[: state[ELEMENTS]], state[BLOCKS])
+    return tree._replace(
+        text=tree.text[: state[TEXT]],
+        blocks=tree.blocks[: state[BLOCKS]],
+        elements=tree.elements[: state[ELEMENTS]],
+        words=tree.words[: state[WORD]],
+    )
+
+
+@kernel
+def _parse(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], scripting_off: bool) -> None:
+    at, end = 0, len(source)
+    while at < end:
+        if source[at] != 60:
+            at = _text(source, at, end, tree)
+            continue
+        following = source[at + 1] if at + 1 < end else 0
+        if 97 <= (following | 32) <= 122:
+            at = _start_tag(source, at + 1, tree, attributes, scripting_off)
+        elif following == 47:  # /
+            letter = at + 2 < end and 97 <= (source[at + 2] | 32) <= 122
+            at = _end_tag(source, at + 2, tree) if letter else after_greater(source, at + 2)
+        elif following == 33:  # !
+            is_comment = at + 3 < end and source[at + 2] == 45 and source[at + 3] == 45
+            at = comment_end(source, at + 4) if is_comment else after_greater(source, at + 2)
+        elif following == 63:  # ?
+            at = after_greater(source, at + 2)
+        else:
+            at = _text(source, at, end, tree)
+    _break(tree)
+    while tree.state[TOP] >= 0:
+        _pop(tree)
+
+
+@kernel
+def _push_root(address: NDArray[np.uint8], tree: Tree) -> None:
+    tree.state[TOP] = 0
+    tree.state[ELEMENTS] = 1
+    root = tree.elements[0]
+    root[:] = 0
+    root[PARENT], root[ELEMENT_TAG] = -1, _ROOT
+    _split_words(address, 0, len(address), tree, _MAX_WORDS)
+    root[WORDS_END] = tree.state[WORD]
+
+
+# ---------------------------------------------------------------- text
+@kernel
+def _text(source: NDArray[np.uint8], at: int, end: int, tree: Tree) -> int:
+    """Reads text up to the next ``<`` after the first byte into the buffer; returns where it stopped."""
+    state = tree.state
+    if state[SKIP]:
+        at += 1
+        while at < end and source[at] != 60:
+            at += 1
+        return at
+    if state[PRE]:
+        return _verbatim(source, at, end, tree)
+    while at < end and source[at] <= 32:
+        state[SPACE] = 1
+        at += 1
+    if at == end or (
+        source[at] == 60 and state[SPACE] and at + 1 < end and source[at + 1] > 32 and _is_markup(source[at + 1])
+    ):
+        return at
+    first = True
+    before = -1
+    while at < end and (first or source[at] != 60):
+        byte = source[at]
+        code, code2, after = np.int64(byte), 0, at + 1
+        if byte == 38:
+            code, code2, after = read_reference(source, at, end)
+        elif byte == 0xC2 and after < end and source[after] == 0xA0:
+            code, after = 32, at + 2
+        if code <= 32 or (byte == 38 and code == 0xA0):
+            state[SPACE] = 1
+        else:
+            if state[SPACE] or state[BREAKS]:
+                _put_break(tree)
+            if before < 0:
+                before = state[TEXT]
+            if byte == 38:
+                state[TEXT] = put_character(tree.text, state[TEXT], code)
+                if code2:
+                    state[TEXT] = put_character(tree.text, state[TEXT], code2)
+            else:
+                tree.text[state[TEXT]] = byte
+                state[TEXT] += 1
+        first = False
+        at = after
+    if state[LINK] and before >= 0:
+        state[LINKED] += state[TEXT] - before
+    return at
+
+
+@kernel
+def _is_markup(byte: int) -> bool:
+    """Whether a ``<`` before this byte begins markup."""
+    return 97 <= (byte | 32) <= 122 or byte == 47 or byte == 33 or byte == 63
+
+
+@kernel
+def _put_break(tree: Tree) -> None:
+    """Writes what stands between the text so far and the next: a space, a line end, or the end of the block."""
+    state = tree.state
+    if state[BREAKS] >= 2:
+        _end_block(tree)
+    elif state[TEXT] > state[BLOCK_START]:
+        tree.text[state[TEXT]] = 10 if state[BREAKS] else 32
+        state[TEXT] += 1
+    state[SPACE] = state[BREAKS] = 0
+
+
+@kernel
+def _verbatim(source: NDArray[np.uint8], at: int, end: int, tree: Tree) -> int:
+    """Text inside ``pre``, as it is but for carriage returns, no-break spaces and references."""
+    state, text = tree.state, tree.text
+    first = True
+    while at < end and (first or source[at] != 60):
+        first = False
+        byte = source[at]
+        if byte == 38:
+            code, code2, at = read_reference(source, at, end)
+            state[TEXT] = put_character(text, state[TEXT], 32 if code == 0xA0 else 10 if code == 13 else code)
+            if code2:
+                state[TEXT] = put_character(text, state[TEXT], code2)
+            continue
+        if byte == 13:
+            byte = np.uint8(10)
+            at += at + 1 < end and source[at + 1] == 10
+        elif byte == 0xC2 and at + 1 < end and source[at + 1] == 0xA0:
+            byte = np.uint8(32)
+            at += 1
+        if byte != 10 or state[TEXT] > state[BLOCK_START]:
+            text[state[TEXT]] = byte
+            state[TEXT] += 1
+        at += 1
+    return at
+
+
+@kernel
+def _break(tree: Tree) -> None:
+    """A block element begins or ends here: the block ends, or inside ``pre`` the line."""
+    state = tree.state
+    if not state[PRE]:
+        _end_block(tree)
+    elif state[TEXT] > state[BLOCK_START] and tree.text[state[TEXT] - 1] != 10:
+        tree.text[state[TEXT]] = 10
+        state[TEXT] += 1
+
+
+@kernel
+def _end_block(tree: Tree) -> None:
+    state, text = tree.state, tree.text
+    start, end = state[BLOCK_START], state[TEXT]
+    while end > start and text[end - 1] <= 32:
+        end -= 1
+    if end > start:
+        element = tree.stack[max(0, state[TOP])]
+        while not HABITS[tree.elements[element, ELEMENT_TAG]] & BLOCK:
+            element = tree.elements[element, PARENT]
+        row = tree.blocks[state[BLOCKS]]
+        row[START], row[END], row[ELEMENT] = start, end, element
+        row[LINK_BYTES], row[LINKS] = min(state[LINKED], end - start), state[LINK_COUNT]
+        row[KIND] = VERBATIM if state[PRE] else PLAIN
+        state[BLOCKS] += 1
+        text[end : end + GAP] = 0
+        state[TEXT] = state[BLOCK_START] = end + GAP
+    else:
+        state[TEXT] = start
+    state[SPACE] = state[BREAKS] = state[LINKED] = 0
+    state[LINK_COUNT] = 1 if state[LINK] else 0
+
+
+# ---------------------------------------------------------------- tags
+@kernel
+def _start_tag(
+    source: NDArray[np.uint8], at: int, tree: Tree, attributes: NDArray[np.int64], scripting_off: bool
+) -> int:
+    """Handles the start tag whose name is at ``at``; returns the place after it (after the end tag of raw text)."""
+    state = tree.state
+    name, at, custom = tag_name(source, at)
+    tag = tag_of(name)
+    if tag == 0 and custom:
+        tag = _UNKNOWN
+    at = read_attributes(source, at, attributes)
+    habits = HABITS[tag]
+    if habits & (RAW | SKIPPED):
+        if tag == _NOSCRIPT and scripting_off:
+            _break(tree)
+            return at
+        return _raw_text(source, at, tree, attributes, tag, name)
+    if tag == _BR:
+        _line_end(tree)
+    elif tag == _IMG:
+        if attributes[CLASS + 1] and attributes[ALT + 1] and not state[SKIP]:
+            if _has_class(source, attributes, TEX_IMAGE_CLASSES):
+                _formula(source, attributes[ALT], attributes[ALT + 1], tree, False)
+    elif tag == _MATH:
+        return _math(source, at, tree, attributes)
+    elif habits & BLOCK:
+        _open_block(source, tree, attributes, tag)
+    elif not habits & VOID:
+        if tag == _A:
+            _open_link(tree, attributes[HREF + 1] > 0)
+        _open_inline(source, tree, attributes, tag)
+    return at
+
+
+@kernel
+def _end_tag(source: NDArray[np.uint8], at: int, tree: Tree) -> int:
+    state = tree.state
+    name, at, custom = tag_name(source, at)
+    at = after_greater(source, at)
+    tag = tag_of(name)
+    if tag == 0 and custom:
+        tag = _UNKNOWN
+    if tag == _A:
+        state[LINK], state[LINK_END] = 0, state[TEXT]
+    if tag == _BR:
+        _line_end(tree)
+    elif HABITS[tag] & BLOCK and tag != _ROOT and tag != _BODY and tag != _HR:
+        if state[OVERFLOW]:
+            state[OVERFLOW] -= 1
+            _break(tree)
+        else:
+            _close(tree, tag)
+    elif state[SKIP] and tree.elements[tree.stack[state[TOP]], ELEMENT_TAG] == tag:
+        _pop(tree)
+    return at
+
+
+@kernel
+def _line_end(tree: Tree) -> None:
+    state = tree.state
+    if state[SKIP]:
+        return
+    if state[PRE]:
+        tree.text[state[TEXT]] = 10
+        state[TEXT] += 1
+    elif state[TEXT] > state[BLOCK_START]:
+        state[BREAKS] += 1
+
+
+@kernel
+def _open_link(tree: Tree, has_target: bool) -> None:
+    """A link ends the one before it; two that touch are parted by a space, as menus part theirs by style."""
+    state = tree.state
+    if state[LINK_END] == state[TEXT] and state[TEXT] > state[BLOCK_START]:
+        state[SPACE] = 1
+    state[LINK] = 0
+    if has_target:
+        state[LINK] = state[TOP] + 1
+        state[LINK_COUNT] += 1
+
+
+@kernel
+def _open_inline(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> None:
+    """Inline elements are on the stack only where their text is passed over."""
+    state = tree.state
+    if state[SKIP]:
+        if tag and tree.elements[tree.stack[state[TOP]], ELEMENT_TAG] == tag:
+            _push(source, tree, attributes, tag)
+    elif tag and (attributes[CLASS + 1] or attributes[STYLE + 1] or attributes[HIDDEN + 1]):
+        if _is_hidden(source, attributes) or _is_unread(source, tree, attributes, tag):
+            _push(source, tree, attributes, tag)
+            state[SKIP] = state[TOP]
+
+
+@kernel
+def _open_block(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> None:
+    state = tree.state
+    _break(tree)
+    if tag == _HR or tag == _ROOT or (tag == _BODY and state[TOP] and _tag_at(tree, 1) == _BODY):
+        return
+    if not state[OVERFLOW]:
+        _close_implied(tree, tag)
+    if state[TOP] + 1 >= MAX_DEPTH:
+        state[OVERFLOW] += 1
+        return
+    _push(source, tree, attributes, tag)
+    if (tag == _PRE or tag == _LISTING) and not state[PRE]:
+        state[PRE] = state[TOP]
+    if attributes[CLASS + 1] and not state[SKIP] and _is_unread(source, tree, attributes, tag):
+        state[SKIP] = state[TOP]
+
+
+@kernel
+def _push(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> None:
+    state = tree.state
+    if state[TOP] + 1 >= MAX_DEPTH:
+        return
+    number = state[ELEMENTS]
+    parent = tree.stack[state[TOP]]
+    row = tree.elements[number]
+    row[:] = 0
+    row[PARENT], row[ELEMENT_TAG], row[FIRST], row[DEPTH] = parent, tag, state[BLOCKS], state[TOP] + 1
+    row[FLAGS] = tree.elements[parent, FLAGS] & IS_HIDDEN
+    if (attributes[STYLE + 1] or attributes[HIDDEN + 1]) and _is_hidden(source, attributes):
+        row[FLAGS] |= IS_HIDDEN
+    row[WORDS] = state[WORD]
+    row[GROUP] = _group(source, attributes[CLASS], attributes[CLASS + 1], tag)
+    for attribute in (CLASS, ID, ROLE, ITEMPROP):
+        _split_words(source, attributes[attribute], attributes[attribute + 1], tree, row[WORDS] + _MAX_WORDS)
+    row[WORDS_END] = state[WORD]
+    if tag == _LI:
+        tree.elements[parent, ORDER] += 1  # counts the items of a list; its own place is set below
+        row[ORDER] = tree.elements[parent, ORDER]
+    if tag == _TH or tag == _TABLE or tag == _PRE:
+        _mark_table(tree, parent, HAS_HEADER if tag == _TH else HAS_TABLE if tag == _TABLE else HAS_VERBATIM)
+    state[ELEMENTS] += 1
+    state[TOP] += 1
+    tree.stack[state[TOP]] = number
+
+
+@kernel
+def _mark_table(tree: Tree, element: int, flag: int) -> None:
+    """Sets a flag on the table around an element; what a table is in, also says so of the tables around that."""
+    while element > 0:
+        if tree.elements[element, ELEMENT_TAG] == _TABLE:
+            if tree.elements[element, FLAGS] & flag:
+                return
+            tree.elements[element, FLAGS] |= flag
+            if flag == HAS_HEADER:
+                return
+        element = tree.elements[element, PARENT]
+
+
+@kernel
+def _pop(tree: Tree) -> None:
+    state = tree.state
+    top = state[TOP]
+    if top and top == state[PRE]:
+        _end_block(tree)
+        state[PRE] = 0
+    if top and top == state[SKIP]:
+        state[SKIP] = 0
+    tree.elements[tree.stack[top], LAST] = state[BLOCKS]
+    state[TOP] = top - 1
+    if state[LINK] > top:
+        state[LINK] = 0
+
+
+@kernel
+def _tag_at(tree: Tree, depth: int) -> int:
+    return np.int64(tree.elements[tree.stack[depth], ELEMENT_TAG])
+
+
+@kernel
+def _pop_to(tree: Tree, depth: int) -> None:
+    """Closes the element at a depth and all inside it."""
+    while tree.state[TOP] >= depth:
+        _pop(tree)
+
+
+@kernel
+def _close(tree: Tree, tag: int) -> None:
+    """An end tag: closes the innermost open element of its name, unless that lies beyond a barrier.
+
+    One without an open element is ignored, but for that of a paragraph, which stands for an empty one.
+    """
+    if tag == _P:
+        _break(tree)
+    in_table = tag == _TABLE or tag == _TR or tag == _TD or tag == _TH or _TBODY_FIRST <= tag <= _TBODY_LAST
+    heading = _H1 <= tag <= _H6
+    depth = tree.state[TOP]
+    while depth > 0:
+        open_tag = _tag_at(tree, depth)
+        if open_tag == tag or (heading and _H1 <= open_tag <= _H6):
+            _break(tree)
+            _pop_to(tree, depth)
+            return
+        if open_tag == _TABLE or (HABITS[open_tag] & SCOPE and not in_table):
+            return
+        if tag == _LI and (open_tag == _UL or open_tag == _OL):
+            return
+        depth -= 1
+
+
+_TBODY_FIRST, _TBODY_LAST = TAG["caption"], TAG["tfoot"]
+
+
+@kernel
+def _close_implied(tree: Tree, tag: int) -> None:
+    """Closes what the start tag of a block element closes without saying so (HTML Standard, 13.1.2.4)."""
+    depth = tree.state[TOP]
+    if HABITS[tag] & ENDS_P and _tag_at(tree, depth) == _P:
+        _pop_to(tree, depth)
+        depth -= 1
+    if tag == _LI:
+        _close_item(tree, _LI, _LI)
+    elif tag == _DD or tag == _DT:
+        _close_item(tree, _DD, _DT)
+    elif _H1 <= tag <= _H6 and _H1 <= _tag_at(tree, depth) <= _H6:
+        _pop_to(tree, depth)
+    elif tag == _TD or tag == _TH:
+        _close_in_table(tree, _TR, _TR)
+    elif tag == _TR:
+        _close_in_table(tree, _TBODY, _TFOOT)
+    elif _TBODY_FIRST <= tag <= _TBODY_LAST:
+        _close_in_table(tree, _TABLE, _TABLE)
+
+
+@kernel
+def _close_item(tree: Tree, one: int, other: int) -> None:
+    depth = tree.state[TOP]
+    while depth > 0:
+        open_tag = _tag_at(tree, depth)
+        if open_tag == one or open_tag == other:
+            _pop_to(tree, depth)
+            return
+        if HABITS[open_tag] & SPECIAL:
+            return
+        depth -= 1
+
+
+@kernel
+def _close_in_table(tree: Tree, first: int, last: int) -> None:
+    """Closes all inside the innermost element with a number from ``first`` to ``last``, or the table, no other."""
+    depth = tree.state[TOP]
+    while depth > 0:
+        open_tag = _tag_at(tree, depth)
+        if open_tag == _TABLE or first <= open_tag <= last:
+            _pop_to(tree, depth + 1)
+            return
+        depth -= 1
+
+
+# ---------------------------------------------------------------- attributes
+@kernel
+def _is_hidden(source: NDArray[np.uint8], attributes: NDArray[np.int64]) -> bool:
+    if attributes[HIDDEN + 1]:
+        return True
+    start, end = attributes[STYLE], attributes[STYLE + 1]
+    return contains(source, start, end, _DISPLAY_NONE) or contains(source, start, end, _INVISIBLE)
+
+
+@kernel
+def _is_unread(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> bool:
+    """Whether an element of this class stands only for the eye; "gutter" is also a word for margins of a layout."""
+    if _has_class(source, attributes, UNREAD_CLASSES):
+        return True
+    in_listing = tree.state[PRE] > 0 or tag == _TD or tag == _SPAN
+    return in_listing and _has_class(source, attributes, LINE_NUMBER_CLASSES)
+
+
+@kernel
+def _has_class(source: NDArray[np.uint8], attributes: NDArray[np.int64], hashes: NDArray[np.uint64]) -> bool:
+    at, end = attributes[CLASS], attributes[CLASS + 1]
+    while at < end:
+        key = FNV_START
+        while at < end and source[at] > 32:
+            byte = source[at]
+            if 65 <= byte <= 90:
+                byte += 32
+            key = (key ^ np.uint64(byte)) * FNV_PRIME
+            at += 1
+        if is_in(hashes, key):
+            return True
+        at += 1
+    return False
+
+
+@kernel
+def _group(source: NDArray[np.uint8], start: int, end: int, tag: int) -> int:
+    """A hash of an element's tag and class without digits, which number the items of a list."""
+    key = (FNV_START ^ np.uint64(tag)) * FNV_PRIME
+    for at in range(start, end):
+        byte = source[at]
+        if not 48 <= byte <= 57:
+            key = (key ^ np.uint64(byte)) * FNV_PRIME
+    return np.int64((key >> np.uint64(33)) & np.uint64(0x7FFFFFFF))
+
+
+@kernel
+def _split_words(source: NDArray[np.uint8], start: int, end: int, tree: Tree, limit: int) -> None:
+    """Adds the hashes of the words of two letters or more, up to ``limit``: commentList, comment-list, comment_list."""
+    state = tree.state
+    key, letters, small = FNV_START, 0, False
+    for at in range(start, end + 1):
+        byte = source[at] if at < end else np.uint8(32)
+        capital = 65 <= byte <= 90
+        letter = capital or 97 <= byte <= 122
+        if letters and (not letter or (capital and small)):
+            if letters >= 2 and state[WORD] < limit:
+                tree.words[state[WORD]] = np.uint32(key >> np.uint64(32))
+                state[WORD] += 1
+            key, letters = FNV_START, 0
+        if letter:
+            key = (key ^ np.uint64(byte | 32)) * FNV_PRIME
+            letters += 1
+        small = letter and not capital
+
+
+# ---------------------------------------------------------------- raw text and formulas
+@kernel
+def _raw_text(
+    source: NDArray[np.uint8], at: int, tree: Tree, attributes: NDArray[np.int64], tag: int, name: np.uint64
+) -> int:
+    """Passes over the text of an element whose content is no markup or not for reading; returns the place after it.
+
+    Without an end tag scripts and their like reach to the end of the page; others are ignored.
+    """
+    state = tree.state
+    if tag == _NOSCRIPT:
+        state[NOSCRIPTS] += 1
+    end = -1 if tree.missing[tag] or tag == _PLAINTEXT else find_end_tag(source, at, name)
+    if end < 0:
+        tree.missing[tag] = True
+        return at if HABITS[tag] & SKIPPED or tag == _TEXTAREA or tag == _NOSCRIPT else len(source)
+    if tag == _TITLE and state[TITLE_END] == 0:
+        state[TITLE_START], state[TITLE_END] = at, end
+    if tag == _SCRIPT and not state[SKIP] and contains(source, attributes[TYPE], attributes[TYPE + 1], _MATH_TEX):
+        shown = contains(source, attributes[TYPE], attributes[TYPE + 1], _MODE_DISPLAY)
+        _formula(source, at, end, tree, shown)
+    if HABITS[tag] & SKIPPED:
+        end = _nested_end(source, at, name, end)
+    return after_greater(source, end)
+
+
+@kernel
+def _nested_end(source: NDArray[np.uint8], at: int, name: np.uint64, end: int) -> int:
+    """The end tag of an element that may hold others of its name; ``end`` is that of the innermost."""
+    depth = 1
+    while True:
+        while at < end:
+            if source[at] == 60 and tag_name(source, at + 1)[0] == name:
+                depth += 1
+            at += 1
+        depth -= 1
+        following = find_end_tag(source, end + 2, name) if depth else -1
+        if following < 0:
+            return end
+        at, end = end + 2, following
+
+
+@kernel
+def _math(source: NDArray[np.uint8], at: int, tree: Tree, attributes: NDArray[np.int64]) -> int:
+    """MathML: its TeX annotation instead of the presentation, where it has one; else it is read as any inline text."""
+    shown = contains(source, attributes[DISPLAY], attributes[DISPLAY + 1], _BLOCK_VALUE)
+    end = -1 if tree.missing[_MATH] else find_end_tag(source, at, _MATH_NAME)
+    if end < 0:
+        tree.missing[_MATH] = True
+        return at
+    place = at
+    while place < end:
+        if source[place] == 60:
+            name, after, _ = tag_name(source, place + 1)
+            if name == _ANNOTATION_NAME:
+                place = read_attributes(source, after, attributes)
+                close = find_end_tag(source, place, _ANNOTATION_NAME)
+                if contains(source, attributes[ENCODING], attributes[ENCODING + 1], _X_TEX) and 0 <= close <= end:
+                    if not tree.state[SKIP]:
+                        _formula(source, place, close, tree, shown)
+                    return after_greater(source, end)
+        place += 1
+    return at
+
+
+@kernel
+def _formula(source: NDArray[np.uint8], start: int, end: int, tree: Tree, shown: bool) -> None:
+    """Writes TeX between dollar signs, two where it is ``shown`` on its own; a doubled one is written once."""
+    state, text = tree.state, tree.text
+    while start < end and source[start] <= 32:
+        start += 1
+    if start == end:
+        return
+    if state[SPACE] or state[BREAKS]:
+        _put_break(tree)
+    before = state[TEXT]
+    dollars = 2 if shown else 1
+    text[before : before + dollars] = 36
+    state[TEXT] += dollars
+    at, space = start, False
+    while at < end:
+        code, code2, after = np.int64(source[at]), 0, at + 1
+        if code == 38:
+            code, code2, after = read_reference(source, at, end)
+        if code <= 32 or (source[at] == 38 and code == 0xA0):
+            space = True
+        else:
+            if space:
+                text[state[TEXT]] = 32
+                state[TEXT] += 1
+                space = False
+            if source[at] == 38:
+                state[TEXT] = put_character(text, state[TEXT], code)
+                if code2:
+                    state[TEXT] = put_character(text, state[TEXT], code2)
+            else:
+                text[state[TEXT]] = source[at]
+                state[TEXT] += 1
+        at = after
+    text[state[TEXT] : state[TEXT] + dollars] = 36
+    state[TEXT] += dollars
+    _drop_repeated(tree, before)
+
+
+@kernel
+def _drop_repeated(tree: Tree, start: int) -> None:
+    """Takes back the formula from ``start`` where the one just before it is the same."""
+    state, text = tree.state, tree.text
+    size = state[TEXT] - start
+    former, former_end = state[TEX_START], state[TEX_END]
+    if former >= state[BLOCK_START] and former_end - former == size and start - former_end <= 1:
+        same = True
+        for offset in range(size):
+            same = same and text[former + offset] == text[start + offset]
+        if same:
+            state[TEXT] = former_end
+            return
+    state[TEX_START], state[TEX_END] = start, state[TEXT]

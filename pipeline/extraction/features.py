@@ -1,0 +1,650 @@
+"""Features of a page's blocks, for the net that tells main text from clutter.
+
+Each block is described by its own text, the element that it stands in, the elements around that, four enclosing
+containers of different extent, the group of blocks with the same tag and class, the distance to the first heading and
+to the container with most text, and the page as a whole. Neighbours are the net's to look at.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.extraction.blocks import TITLE_END, TITLE_START, Tree
+from pipeline.extraction.columns import (
+    DEPTH,
+    ELEMENT,
+    ELEMENT_TAG,
+    END,
+    FIRST,
+    FLAGS,
+    GROUP,
+    IS_HIDDEN,
+    KIND,
+    LAST,
+    LINK_BYTES,
+    LINKS,
+    PARENT,
+    START,
+    WORDS,
+    WORDS_END,
+)
+from pipeline.extraction.elements import FNV_PRIME, FNV_START, TAG, kernel
+from pipeline.extraction.measures import (
+    ALONE,
+    COMMAS,
+    DIGITS,
+    FIRST_CLASS,
+    LAST_CLASS,
+    LENGTH,
+    LETTERS,
+    LINES,
+    MARKS,
+    MEASURES,
+    QUESTIONS,
+    SEPARATORS,
+    SIGNS,
+    STOPS,
+    TITLE_SLOTS,
+    TITLE_TOKENS,
+    TOKEN_BITS,
+    TOKENS,
+    UPPER,
+    measure,
+    title_words,
+)
+from pipeline.extraction.words import FAMILIES, family_of
+
+WORD_BITS: Final = 15
+PATH_BITS: Final = 14
+TEXT_BITS: Final = 15
+LEXICON_SIZES: Final = (1 << WORD_BITS, 1 << PATH_BITS, 1 << PATH_BITS, 1 << TEXT_BITS, 1 << TOKEN_BITS)
+LEVELS: Final = 4  # containers around a block
+_LONG_BLOCK: Final = 80  # LENGTH from which a block counts as a paragraph
+_SHORT_TEXT: Final = 8  # tokens up to which a block is looked up in the lexicon of texts
+_REGIONS: Final = [
+    "nav",
+    "header",
+    "footer",
+    "aside",
+    "article",
+    "main",
+    "ul",
+    "ol",
+    "table",
+    "form",
+    "blockquote",
+    "figure",
+    "section",
+    "dl",
+    "button",
+]
+_BLOCK_TAGS: Final = [
+    "p",
+    "div",
+    "li",
+    "td",
+    "th",
+    "tr",
+    "dd",
+    "dt",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "figcaption",
+    "blockquote",
+    "address",
+    "form",
+    "pre",
+    "body",
+]
+
+_P, _LI, _H1, _TABLE, _BODY = (TAG[name] for name in ["p", "li", "h1", "table", "body"])
+
+
+def _bit_by_tag(names: list[str]) -> NDArray[np.int64]:
+    bits = np.zeros(len(TAG) + 1, np.int64)
+    for number, name in enumerate(names):
+        bits[TAG[name]] = 1 << number
+    return bits
+
+
+_REGION_BITS = _bit_by_tag(_REGIONS)
+_TAG_PLACE = np.array(
+    [_BLOCK_TAGS.index(name) if name in _BLOCK_TAGS else -1 for name in ["", *list(TAG)[1:]]], np.int64
+)
+_N_REGIONS, _N_TAGS, _N_FAMILIES = len(_REGIONS), len(_BLOCK_TAGS), len(FAMILIES)
+
+
+class Lexicon(NamedTuple):
+    """What words and paths speak for: log-odds of being main text, by hash, learned over sites (0: not known)."""
+
+    words: NDArray[np.float32]  # of classes and ids, 2 ** WORD_BITS
+    paths: NDArray[np.float32]  # the last three and the last five tags, 2 ** PATH_BITS each
+    long_paths: NDArray[np.float32]
+    texts: NDArray[np.float32]  # whole short blocks, 2 ** TEXT_BITS
+    tokens: NDArray[np.float32]  # words of the text, 2 ** TOKEN_BITS
+
+
+def empty_lexicon() -> Lexicon:
+    return Lexicon(*(np.zeros(size, np.float32) for size in LEXICON_SIZES))
+
+
+# What is known of each element: columns of a float array and of an integer array.
+OWN_HINT, HINT_SUM, HINT_MOST, HINT_LEAST, LEVEL_HINT = range(5)
+REGIONS, FAMILY_BITS, OUTER, PATH, LONG_PATH, NEAR_FAMILIES = range(6)
+
+
+class Page(NamedTuple):
+    """What the features of a page are made from; see pipeline.extraction.columns and .measures."""
+
+    tree: Tree
+    measures: NDArray[np.float32]
+    hashes: NDArray[np.uint64]
+    repeats: NDArray[np.int32]  # how many blocks of the page have the same letters
+    earlier: NDArray[np.int32]  # how many of them came before
+    words: NDArray[np.uint16]  # short hashes of the blocks' tokens
+    hints: NDArray[np.float32]
+    context: NDArray[np.int64]
+    sums: NDArray[np.float64]  # running totals over the blocks, by column
+    groups: NDArray[np.int32]  # the number of each block's group
+    title_count: int
+
+
+TEXT_SUM, LINK_SUM, COMMA_SUM, LONG_SUM, FREE_SUM, TOKEN_SUM, STOP_SUM, MARK_SUM = range(8)
+
+
+def describe(source: bytes, tree: Tree) -> Page:
+    """All that the features are computed from, but for what the lexicon says."""
+    count, elements = len(tree.blocks), len(tree.elements)
+    title = np.zeros(TITLE_SLOTS, np.uint64)
+    page_bytes = np.frombuffer(source, np.uint8)
+    title_count = title_words(page_bytes, tree.state[TITLE_START], tree.state[TITLE_END], title)
+    slots = 1 << max(4, int(2 * count).bit_length())
+    page = Page(
+        tree,
+        np.empty((count, MEASURES), np.float32),
+        np.empty(count, np.uint64),
+        np.empty(count, np.int32),
+        np.empty(count, np.int32),
+        np.empty(len(tree.text), np.uint16),
+        np.empty((elements, 5), np.float32),
+        np.empty((elements, 6), np.int64),
+        np.zeros((count + 1, 8)),
+        np.empty(count, np.int32),
+        title_count,
+    )
+    words = measure(tree.text, tree.blocks, title, page.measures, page.hashes, page.words)
+    count_repeats(page.hashes, page.repeats, page.earlier, np.zeros(slots, np.uint64), np.zeros(slots, np.int32))
+    number_groups(tree, page.groups, np.zeros(slots, np.uint64), np.zeros(slots, np.int32))
+    sum_up(page)
+    return page._replace(words=page.words[:words])
+
+
+def features(page: Page, lexicon: Lexicon) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A row of WIDTH features for each block, and first and last block of each of its LEVELS containers."""
+    count = len(page.tree.blocks)
+    rows = np.zeros((count, WIDTH), np.float32)
+    spans = np.zeros((count, LEVELS, 2), np.int32)
+    if count:
+        describe_elements(page.tree, lexicon.words, page.hints, page.context)
+        fill(page, lexicon, rows, spans, np.zeros((count, 4)), np.zeros(PAGE_FEATURES, np.float32))
+    return rows, spans
+
+
+@kernel
+def count_repeats(
+    hashes: NDArray[np.uint64],
+    repeats: NDArray[np.int32],
+    earlier: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+    counts: NDArray[np.int32],
+) -> None:
+    mask = len(keys) - 1
+    for turn in range(2):
+        for block in range(len(hashes)):
+            key = hashes[block] | np.uint64(1)
+            slot = np.int64((key >> np.uint64(20)) & np.uint64(mask))
+            while keys[slot] and keys[slot] != key:
+                slot = (slot + 1) & mask
+            if turn == 0:
+                keys[slot] = key
+                earlier[block] = counts[slot]
+                counts[slot] += 1
+            else:
+                repeats[block] = counts[slot]
+
+
+@kernel
+def number_groups(tree: Tree, groups: NDArray[np.int32], keys: NDArray[np.uint64], numbers: NDArray[np.int32]) -> None:
+    """Numbers the groups of blocks whose elements have the same tag and class, and their parents too."""
+    mask = len(keys) - 1
+    count = 0
+    for block in range(len(groups)):
+        element = tree.blocks[block, ELEMENT]
+        parent = max(0, tree.elements[element, PARENT])
+        key = np.uint64(tree.elements[element, GROUP]) * FNV_PRIME + np.uint64(tree.elements[parent, GROUP])
+        key |= np.uint64(1)
+        slot = np.int64((key >> np.uint64(20)) & np.uint64(mask))
+        while keys[slot] and keys[slot] != key:
+            slot = (slot + 1) & mask
+        if keys[slot] == 0:
+            keys[slot] = key
+            numbers[slot] = count
+            count += 1
+        groups[block] = numbers[slot]
+
+
+@kernel
+def describe_elements(
+    tree: Tree, lexicon: NDArray[np.float32], hints: NDArray[np.float32], context: NDArray[np.int64]
+) -> None:
+    """What speaks for and against each element, from the root down."""
+    elements, words = tree.elements, tree.words
+    for number in range(len(elements)):
+        row = elements[number]
+        parent = row[PARENT]
+        own, families = np.float32(0), 0
+        for word in range(row[WORDS], row[WORDS_END]):
+            own += lexicon[words[word] & np.uint32((1 << WORD_BITS) - 1)]
+            families |= family_of(words[word])
+        own = max(np.float32(-4), min(np.float32(4), own))
+        tag = row[ELEMENT_TAG]
+        hints[number, OWN_HINT] = own
+        context[number, NEAR_FAMILIES] = families
+        if parent < 0:
+            hints[number, HINT_SUM] = hints[number, HINT_MOST] = hints[number, HINT_LEAST] = own
+            hints[number, LEVEL_HINT] = own
+            context[number, REGIONS] = context[number, FAMILY_BITS] = 0
+            context[number, OUTER] = -1
+            context[number, PATH] = context[number, LONG_PATH] = tag
+            continue
+        hints[number, HINT_SUM] = hints[parent, HINT_SUM] + own
+        hints[number, HINT_MOST] = max(hints[parent, HINT_MOST], own)
+        hints[number, HINT_LEAST] = min(hints[parent, HINT_LEAST], own)
+        context[number, REGIONS] = context[parent, REGIONS] | _REGION_BITS[tag]
+        context[number, FAMILY_BITS] = context[parent, FAMILY_BITS] | families
+        context[number, LONG_PATH] = ((context[parent, LONG_PATH] << 7) | tag) & ((1 << 35) - 1)
+        context[number, PATH] = context[number, LONG_PATH] & ((1 << 21) - 1)
+        above = elements[parent]
+        if above[FIRST] == row[FIRST] and above[LAST] == row[LAST]:
+            context[number, OUTER] = context[parent, OUTER]
+            hints[number, LEVEL_HINT] = hints[parent, LEVEL_HINT] + own
+        else:
+            context[number, OUTER] = parent
+            hints[number, LEVEL_HINT] = own
+
+
+@kernel
+def sum_up(page: Page) -> None:
+    sums, blocks = page.sums, page.tree.blocks
+    for block in range(len(blocks)):
+        row = page.measures[block]
+        size = max(1, blocks[block, END] - blocks[block, START])
+        linked = row[LENGTH] * blocks[block, LINK_BYTES] / size
+        after = sums[block + 1]
+        for column in range(len(after)):
+            after[column] = sums[block, column]
+        after[TEXT_SUM] += row[LENGTH]
+        after[LINK_SUM] += linked
+        after[FREE_SUM] += row[LENGTH] - linked
+        after[COMMA_SUM] += row[COMMAS]
+        after[LONG_SUM] += row[LENGTH] - linked >= _LONG_BLOCK
+        after[TOKEN_SUM] += row[TOKENS]
+        after[STOP_SUM] += row[STOPS]
+        after[MARK_SUM] += row[MARKS]
+
+
+@kernel
+def path_slot(path: int) -> int:
+    """The place of a path of tags in the lexicon of paths."""
+    key = (FNV_START ^ np.uint64(path)) * FNV_PRIME
+    key = (key ^ (key >> np.uint64(29))) * FNV_PRIME
+    return np.int64((key >> np.uint64(32)) & np.uint64((1 << PATH_BITS) - 1))
+
+
+@kernel
+def text_slot(letters: np.uint64) -> int:
+    """The place of a short text in the lexicon of texts, by the hash of its letters."""
+    return np.int64((letters >> np.uint64(32)) & np.uint64((1 << TEXT_BITS) - 1))
+
+
+@kernel
+def is_short(page: Page, block: int) -> bool:
+    return 0 < page.measures[block, TOKENS] <= _SHORT_TEXT
+
+
+@kernel
+def _log(value: float) -> float:
+    return np.log1p(max(0.0, value))
+
+
+@kernel
+def _signed_log(value: float) -> float:
+    return np.log1p(value) if value >= 0 else -np.log1p(-value)
+
+
+# ---------------------------------------------------------------- the page
+PAGE_FEATURES: Final = 18 + _N_FAMILIES
+
+
+@kernel
+def best_container(page: Page) -> int:
+    """The element whose own paragraphs hold most unlinked text: that of its blocks, and a third of what is below."""
+    elements, sums = page.tree.elements, page.sums
+    best, most = 0, -1.0
+    for number in range(len(elements)):
+        row = elements[number]
+        if row[LAST] - row[FIRST] < 1:
+            continue
+        free = sums[row[LAST], FREE_SUM] - sums[row[FIRST], FREE_SUM]
+        linked = sums[row[LAST], LINK_SUM] - sums[row[FIRST], LINK_SUM]
+        long_blocks = sums[row[LAST], LONG_SUM] - sums[row[FIRST], LONG_SUM]
+        spread = row[LAST] - row[FIRST]
+        score = (free - linked) * (0.2 + long_blocks / spread)
+        if score > most:
+            best, most = number, score
+    return best
+
+
+@kernel
+def first_heading(page: Page) -> int:
+    """The block of the first h1, else the heading that shares most words with the title, else -1."""
+    best, most = -1, 0.0
+    for block in range(len(page.tree.blocks)):
+        tag = page.tree.elements[page.tree.blocks[block, ELEMENT], ELEMENT_TAG]
+        if tag == _H1:
+            return block
+        row = page.measures[block]
+        if page.title_count and _H1 < tag <= _H1 + 5 and row[TOKENS] and row[TITLE_TOKENS] > 1:
+            score = row[TITLE_TOKENS] / row[TOKENS] + row[TITLE_TOKENS] / page.title_count
+            if score > most:
+                best, most = block, score
+    return best
+
+
+@kernel
+def fill_page(page: Page, row: NDArray[np.float32]) -> None:
+    tree, sums = page.tree, page.sums
+    count = len(tree.blocks)
+    total = sums[count]
+    items = paragraphs = headings = tables = families = 0
+    long_text = 0.0
+    for block in range(count):
+        tag = tree.elements[tree.blocks[block, ELEMENT], ELEMENT_TAG]
+        items += tag == _LI
+        paragraphs += tag == _P
+        headings += _H1 <= tag <= _H1 + 5
+        free = sums[block + 1, FREE_SUM] - sums[block, FREE_SUM]
+        if free >= _LONG_BLOCK:
+            long_text += free
+    regions = 0
+    for number in range(len(tree.elements)):
+        families |= page.context[number, NEAR_FAMILIES]
+        regions |= page.context[number, REGIONS]
+        tables += tree.elements[number, ELEMENT_TAG] == _TABLE
+    alone = np.float32(0)
+    for block in range(count):
+        alone += page.measures[block, ALONE]
+    row[0] = _log(count)
+    row[1] = _log(total[TEXT_SUM])
+    row[2] = total[LINK_SUM] / max(1.0, total[TEXT_SUM])
+    row[3] = long_text / max(1.0, total[FREE_SUM])
+    row[4] = _log(total[LONG_SUM])
+    row[5] = paragraphs / count
+    row[6] = items / count
+    row[7] = headings / count
+    row[8] = _log(tables)
+    row[9] = alone / max(1.0, total[TOKEN_SUM])
+    row[10] = total[COMMA_SUM] / max(1.0, total[TOKEN_SUM])
+    row[11] = _log(len(tree.elements))
+    for place in range(4):  # article, main, header, nav
+        row[12 + place] = (regions >> (4, 5, 1, 0)[place]) & 1
+    row[16] = families & 1  # comments
+    row[17] = (families >> 1) & 1  # a forum's words
+    named = page.context[0, NEAR_FAMILIES]  # the words of the URL and of the body's class
+    if len(tree.elements) > 1 and tree.elements[1, ELEMENT_TAG] == _BODY:
+        named |= page.context[1, NEAR_FAMILIES]
+    for bit in range(_N_FAMILIES):
+        row[18 + bit] = (named >> bit) & 1
+
+
+# ---------------------------------------------------------------- blocks
+_TEXT_FEATURES: Final = 37
+_WORD_FEATURES: Final = 4
+_HEADING_FEATURES: Final = 6
+_PLACE_FEATURES: Final = 24
+_CONTAINER_FEATURES: Final = 11
+WIDTH: Final = (
+    _TEXT_FEATURES
+    + _WORD_FEATURES
+    + _HEADING_FEATURES
+    + _N_TAGS
+    + _N_REGIONS
+    + 2 * _N_FAMILIES
+    + _PLACE_FEATURES
+    + LEVELS * _CONTAINER_FEATURES
+    + PAGE_FEATURES
+)
+
+
+@kernel
+def fill(
+    page: Page,
+    lexicon: Lexicon,
+    rows: NDArray[np.float32],
+    spans: NDArray[np.int32],
+    group_sums: NDArray[np.float64],
+    page_row: NDArray[np.float32],
+) -> None:
+    """Fills the features of all blocks; the last two arguments are room to work in."""
+    fill_page(page, page_row)
+    sums = page.sums
+    for block in range(len(rows)):
+        group = group_sums[page.groups[block]]
+        group[0] += 1
+        for column in range(3):
+            source = (TEXT_SUM, LINK_SUM, LONG_SUM)[column]
+            group[1 + column] += sums[block + 1, source] - sums[block, source]
+    best, main_heading = best_container(page), first_heading(page)
+    word, heading = 0, -1
+    for block in range(len(rows)):
+        row = rows[block]
+        place = _fill_text(page, lexicon, block, row)
+        count = np.int64(page.measures[block, TOKENS])
+        place = _fill_words(page, lexicon, row, place, word, count)
+        word += count
+        place = _fill_headings(page, lexicon, row, place, block, heading)
+        if _H1 <= page.tree.elements[page.tree.blocks[block, ELEMENT], ELEMENT_TAG] <= _H1 + 5:
+            heading = block
+        place = _fill_element(page, lexicon, block, row, place)
+        place = _fill_place(page, block, row, place, group_sums[page.groups[block]], best, main_heading)
+        place = _fill_containers(page, block, row, spans[block], place)
+        for column in range(PAGE_FEATURES):
+            row[place + column] = page_row[column]
+
+
+@kernel
+def _fill_text(page: Page, lexicon: Lexicon, block: int, row: NDArray[np.float32]) -> int:
+    """The block's own text."""
+    measures, entry = page.measures[block], page.tree.blocks[block]
+    tokens, letters = max(np.float32(1), measures[TOKENS]), max(np.float32(1), measures[LETTERS])
+    size = max(1, entry[END] - entry[START])
+    linked = entry[LINK_BYTES] / size
+    row[0] = _log(measures[LENGTH])
+    row[1] = _log(measures[TOKENS])
+    row[2] = linked
+    row[3] = _log(entry[LINKS])
+    row[4] = measures[UPPER] / letters
+    row[5] = measures[DIGITS] / letters
+    row[6] = _log(measures[COMMAS])
+    row[7] = _log(measures[STOPS])
+    row[8] = measures[ALONE] / tokens
+    row[9] = min(np.float32(5), measures[MARKS] / tokens)
+    row[10] = min(np.float32(15), letters / tokens) / 5
+    row[11] = _log(measures[LINES])
+    row[12] = measures[TITLE_TOKENS] / tokens
+    row[13] = measures[TITLE_TOKENS] / max(1, page.title_count)
+    row[14] = row[12] * min(np.float32(1), row[13])
+    row[15] = _log(page.repeats[block] - 1)
+    row[16] = _log(measures[SEPARATORS])
+    row[17] = _log(measures[SIGNS])
+    row[18] = _log(measures[QUESTIONS])
+    row[19] = _log(measures[LENGTH]) * (1 - linked)
+    row[20] = entry[KIND] == 1
+    row[21] = entry[KIND] == 2
+    row[22 + min(4, np.int64(measures[FIRST_CLASS]))] = 1
+    last = np.int64(measures[LAST_CLASS])
+    row[27] = last == 6  # a sentence ends
+    row[28] = last == 7 or last == 5
+    row[29] = 1 <= last <= 2 or last == 4
+    row[30] = last == 3
+    row[31] = linked > 0.9
+    if is_short(page, block):
+        row[32] = 1
+        row[33] = lexicon.texts[text_slot(page.hashes[block])]
+    row[34] = measures[TOKENS] == 0
+    row[35] = page.earlier[block] > 0
+    row[36] = (page.repeats[block] > 1) * row[0]
+    return _TEXT_FEATURES
+
+
+@kernel
+def _fill_words(page: Page, lexicon: Lexicon, row: NDArray[np.float32], place: int, first: int, count: int) -> int:
+    """What the words of the block speak for: in the mean, most and least."""
+    total = most = least = np.float32(0)
+    for word in range(first, first + count):
+        odds = lexicon.tokens[page.words[word]]
+        total += odds
+        most, least = max(most, odds), min(least, odds)
+    row[place] = total / max(1, count)
+    row[place + 1] = total / np.sqrt(np.float32(max(1, count)))
+    row[place + 2], row[place + 3] = most, least
+    return place + _WORD_FEATURES
+
+
+@kernel
+def _fill_headings(page: Page, lexicon: Lexicon, row: NDArray[np.float32], place: int, block: int, heading: int) -> int:
+    """The last heading before the block: how far, how high, and what its words speak for."""
+    if heading >= 0:
+        entry = page.tree.elements[page.tree.blocks[heading, ELEMENT]]
+        row[place] = 1
+        row[place + 1] = _log(block - heading)
+        row[place + 2] = entry[ELEMENT_TAG] - _H1
+        row[place + 3] = lexicon.texts[text_slot(page.hashes[heading])] if is_short(page, heading) else 0
+        row[place + 4] = page.hints[page.tree.blocks[heading, ELEMENT], HINT_SUM]
+        row[place + 5] = page.measures[heading, TITLE_TOKENS] / max(np.float32(1), page.measures[heading, TOKENS])
+    return place + _HEADING_FEATURES
+
+
+@kernel
+def _fill_element(page: Page, lexicon: Lexicon, block: int, row: NDArray[np.float32], place: int) -> int:
+    """The element that the block stands in, and all around that."""
+    element = page.tree.blocks[block, ELEMENT]
+    tag = _TAG_PLACE[page.tree.elements[element, ELEMENT_TAG]]
+    if tag >= 0:
+        row[place + tag] = 1
+    place += _N_TAGS
+    regions = page.context[element, REGIONS]
+    for bit in range(_N_REGIONS):
+        row[place + bit] = (regions >> bit) & 1
+    place += _N_REGIONS
+    families, near = page.context[element, FAMILY_BITS], _near_families(page, element)
+    for bit in range(_N_FAMILIES):
+        row[place + bit] = (families >> bit) & 1
+        row[place + _N_FAMILIES + bit] = (near >> bit) & 1
+    place += 2 * _N_FAMILIES
+    hints = page.hints[element]
+    row[place] = hints[OWN_HINT]
+    row[place + 1] = max(np.float32(-8), min(np.float32(8), hints[HINT_SUM]))
+    row[place + 2] = hints[HINT_MOST]
+    row[place + 3] = hints[HINT_LEAST]
+    row[place + 4] = lexicon.paths[path_slot(page.context[element, PATH])]
+    row[place + 5] = lexicon.long_paths[path_slot(page.context[element, LONG_PATH])]
+    row[place + 6] = page.tree.elements[element, FLAGS] & IS_HIDDEN
+    row[place + 7] = _log(page.tree.elements[element, DEPTH])
+    return place + 8
+
+
+@kernel
+def _near_families(page: Page, element: int) -> int:
+    """The families of words of an element and the three around it."""
+    families = 0
+    for _ in range(4):
+        if element < 0:
+            break
+        families |= page.context[element, NEAR_FAMILIES]
+        element = page.tree.elements[element, PARENT]
+    return families
+
+
+@kernel
+def _fill_place(
+    page: Page,
+    block: int,
+    row: NDArray[np.float32],
+    place: int,
+    group: NDArray[np.float64],
+    best: int,
+    heading: int,
+) -> int:
+    """Where in the page the block stands: from its ends, the main container, the heading; and the blocks like it."""
+    count = len(page.tree.blocks)
+    sums, total = page.sums, page.sums[count]
+    row[place] = block / count
+    row[place + 1] = sums[block, FREE_SUM] / max(1.0, total[FREE_SUM])
+    row[place + 2] = _log(block)
+    row[place + 3] = _log(count - 1 - block)
+    container = page.tree.elements[best]
+    inside = container[FIRST] <= block < container[LAST]
+    row[place + 4] = inside
+    distance = block - container[FIRST] if block < container[FIRST] else max(0, block - container[LAST] + 1)
+    row[place + 5] = _signed_log(distance)
+    row[place + 6] = (sums[container[LAST], FREE_SUM] - sums[container[FIRST], FREE_SUM]) / max(1.0, total[FREE_SUM])
+    if heading >= 0:
+        row[place + 7] = 1
+        row[place + 8] = _signed_log(block - heading)
+        row[place + 9] = block < heading
+        row[place + 10] = block == heading
+    row[place + 11] = _log(group[0])
+    row[place + 12] = group[1] / max(1.0, total[TEXT_SUM])
+    row[place + 13] = group[2] / max(1.0, group[1])
+    row[place + 14] = _log(group[1] / group[0])
+    row[place + 15] = group[3] / group[0]
+    return place + 16
+
+
+@kernel
+def _fill_containers(page: Page, block: int, row: NDArray[np.float32], span: NDArray[np.int32], place: int) -> int:
+    """The enclosing elements of different extent, from the inside out; where there are fewer, the last again."""
+    elements, sums = page.tree.elements, page.sums
+    total = sums[len(page.tree.blocks)]
+    element = page.tree.blocks[block, ELEMENT]
+    while elements[element, LAST] - elements[element, FIRST] <= 1 and page.context[element, OUTER] >= 0:
+        element = page.context[element, OUTER]
+    for level in range(LEVELS):
+        entry = elements[element]
+        first, last = entry[FIRST], entry[LAST]
+        span[level, 0], span[level, 1] = first, last
+        text = sums[last, TEXT_SUM] - sums[first, TEXT_SUM]
+        tokens = max(1.0, sums[last, TOKEN_SUM] - sums[first, TOKEN_SUM])
+        row[place] = _log(text)
+        row[place + 1] = (sums[last, FREE_SUM] - sums[first, FREE_SUM]) / max(1.0, total[FREE_SUM])
+        row[place + 2] = (sums[last, LINK_SUM] - sums[first, LINK_SUM]) / max(1.0, text)
+        row[place + 3] = 5 * (sums[last, COMMA_SUM] - sums[first, COMMA_SUM]) / tokens
+        row[place + 4] = _log(sums[last, LONG_SUM] - sums[first, LONG_SUM])
+        row[place + 5] = _log(last - first)
+        row[place + 6] = (block - first) / max(1, last - first)
+        row[place + 7] = first / len(page.tree.blocks)
+        row[place + 8] = page.hints[element, LEVEL_HINT]
+        row[place + 9] = 5 * (sums[last, STOP_SUM] - sums[first, STOP_SUM]) / tokens
+        row[place + 10] = _log(text / max(1, last - first))
+        place += _CONTAINER_FEATURES
+        if page.context[element, OUTER] >= 0:
+            element = page.context[element, OUTER]
+    return place
