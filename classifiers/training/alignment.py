@@ -40,7 +40,7 @@ def block_labels(blocks: Sequence[str], gold: str) -> tuple[NDArray[np.int32], N
     for _ in range(_PASSES):
         if len(of_page) < GRAM or len(of_gold) < GRAM or not _align(of_page, of_gold, place, used):
             break
-    ends = np.cumsum(counts)
+    ends = np.cumsum(counts, dtype=np.int64)
     labels = np.full(len(blocks), -1.0, np.float32)
     _label(of_page, of_gold, place, used, ends - counts, ends, labels)
     return counts, labels

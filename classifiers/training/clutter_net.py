@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
 
 
 def batch_of(examples: Sequence[Example]) -> Batch:
-    def joined(parts: list[NDArray[np.generic]]) -> Tensor:
+    def joined(parts: Sequence[NDArray[Any]]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts))
 
     def padded(values: NDArray[np.float32]) -> NDArray[np.float32]:
