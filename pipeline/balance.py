@@ -38,6 +38,8 @@ MODEL_SIGNALS = pa.schema(
     }
 )
 CENTROID_SAMPLE = 50_000  # vectors
+SMALLEST_VOCABULARY = 4096
+CHARACTERS_A_TOKEN = 200  # of the sample: a vocabulary that is larger would hold tokens seen a few times only
 TOKENIZER_PARTS = 256  # parts that a tokenizer's sample comes from at most
 
 
@@ -188,7 +190,9 @@ def make_tokenizer(run: Run, _: int) -> Counts:
     if settings.tokenizer:
         tokenizer = tokens.load(settings.tokenizer)
     else:
-        tokenizer = tokens.train(_sample(run, settings.train_megabytes * 1_000_000), settings.vocabulary)
+        texts = list(_sample(run, settings.train_megabytes * 1_000_000))
+        supported = max(SMALLEST_VOCABULARY, sum(map(len, texts)) // CHARACTERS_A_TOKEN)
+        tokenizer = tokens.train(texts, min(settings.vocabulary, supported))
     run.folder.write_bytes("tokenizer.json", tokenizer.to_json().encode())
     return Counts()
 
@@ -246,6 +250,7 @@ def send_texts(run: Run, index: int) -> Counts:
     with counts.timed("write"):
         target = np.array([leaves.index(name) for name in table["category"].to_pylist()], np.int64)
         exchange.scatter(run.folder, _texts(index), table.drop_columns(["category"]), target, len(leaves))
+        run.folder.write_json(_present(index), np.unique(target).tolist())
     return counts
 
 
@@ -258,8 +263,13 @@ def _texts(index: int) -> str:
     return f"exchange/shards/texts-{index:05d}.arrow"
 
 
-def over_categories(run: Run) -> range:
-    return range(len(load_taxonomy().leaves))
+def _present(index: int) -> str:
+    return f"exchange/shards/present-{index:05d}.json"
+
+
+def over_categories(run: Run) -> list[int]:
+    """The categories that have documents, as places in the taxonomy."""
+    return sorted({leaf for index in range(len(run.parts)) for leaf in run.folder.read_json(_present(index))})
 
 
 def write_shards(run: Run, leaf: int) -> Counts:

@@ -104,7 +104,7 @@ class Semantic(Settings):
 
 class Tokens(Settings):
     tokenizer: str | None = None  # a Hugging Face tokenizer.json; without one, a byte-level BPE is trained on the run
-    vocabulary: Annotated[int, Field(ge=300)] = 32_000
+    vocabulary: Annotated[int, Field(ge=300)] = 32_000  # at most: a small run supports a smaller one
     train_megabytes: Positive = 64  # text that the tokenizer is trained on
 
 
