@@ -181,9 +181,8 @@ def decode(html: bytes, http_charset: str = "") -> Decoded:
 
 def clean(text: str) -> str:
     """Extracted text in NFC with \\n line ends, no control or invisible characters and no lone surrogates."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if not text.replace("\n", "").isprintable():
+        text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return unicodedata.normalize("NFC", text)
 
 
