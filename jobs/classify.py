@@ -81,7 +81,8 @@ def judge(text: str, facts: dict[str, Any]) -> dict[str, Any]:
     from classifiers.taxonomy import load_taxonomy
 
     taxonomy = load_taxonomy()
-    leaves = dict(zip(taxonomy.leaves, category.probabilities([text])[0].tolist(), strict=True))
+    scores = category.probabilities([text])
+    leaves = dict(zip(taxonomy.leaves, scores[0].tolist(), strict=True))
     kinds = dict.fromkeys(taxonomy.kinds, 0.0)
     for leaf, share in leaves.items():
         kinds[taxonomy.kind[leaf]] += share
@@ -91,6 +92,7 @@ def judge(text: str, facts: dict[str, Any]) -> dict[str, Any]:
         "webtypes": _ranked(dict(zip(webtype.TYPES, types, strict=True))),
         "quality": quality.good_probability([text], [facts])[0],
         "categories": _ranked(leaves)[:BEST],
+        "unsure": bool(category.unsure(scores)[0]),
         "kinds": _ranked(kinds),
     }
 
@@ -108,7 +110,7 @@ def _print(console: Console, entry: dict[str, Any]) -> None:
     table.add_row("language", _shares(entry["languages"]) or "none: there are no letters")
     table.add_row("web type", _shares(entry["webtypes"][:3]))
     table.add_row("quality", f"{entry['quality']:.0%} likely to be good")
-    table.add_row("category", _shares(entry["categories"]))
+    table.add_row("category", ("unsure: " if entry["unsure"] else "") + _shares(entry["categories"]))
     table.add_row("kind", _shares(entry["kinds"][:3]))
     console.print(table)
 

@@ -20,6 +20,8 @@ COMMANDS = {
     "generate": "jobs.generate",
     "train-extractor": "jobs.train_extractor",
     "classify": "jobs.classify",
+    "label": "jobs.label",
+    "train-classifier": "jobs.train_classifier",
 }
 
 

@@ -21,9 +21,20 @@ from pipeline.errors import UserError
 from rules.sites import registered_domain
 
 HELD_OUT = 0.2  # of the sites
-FASTTEXT = {"dim": 32, "lr": 0.5, "epoch": 25, "wordNgrams": 2, "minCount": 1, "thread": 1, "seed": 0, "verbose": 0}
 STRENGTH = 5.0  # of the linear model: the inverse of its L2 penalty
-BUCKETS_PER_TEXT, BUCKETS = 50, (1000, 1_000_000)  # of fastText for pairs of words: by the texts, within limits
+# With one thread fastText sets a tenth of its matrix at random and leaves the rest as the memory was: zero where it
+# comes straight from the system, as more than 32 MB do. A smaller matrix would differ from run to run, or be NaN.
+FASTTEXT = {
+    "dim": 32,
+    "bucket": 300_000,
+    "wordNgrams": 2,
+    "lr": 0.5,
+    "epoch": 25,
+    "minCount": 1,
+    "thread": 1,
+    "seed": 0,
+}
+KEPT_PER_TEXT, KEPT = 50, (1000, 200_000)  # words and pairs that a quantised model keeps, by the texts, within limits
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ def _judge(model: Path, examples: Sequence[Example], held: set[str]) -> Judged:
     unseen = [example for example in examples if example.site in held]
     seen = [example.label for example in examples if example.site not in held]
     truth = [example.label for example in unseen]
-    scores = load_classifier.__wrapped__(str(model), labels)([example.text for example in unseen])
+    scores = load_classifier(str(model), labels)([example.text for example in unseen])
     said = [labels[place] for place in scores.argmax(axis=1)]
     usual = max(sorted(set(seen)), key=seen.count)
     names = sorted(set(truth))
@@ -105,14 +116,13 @@ def train_fasttext(examples: Sequence[Example], output: Path) -> None:
     examples give the same bytes."""
     from fasttext import train_supervised
 
-    low, high = BUCKETS
-    buckets = min(max(low, BUCKETS_PER_TEXT * len(examples)), high)
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "lines.txt"
-        lines.write_text("".join(f"{LABEL}{example.label} {one_line(example.text)}\n" for example in examples))
-        model = train_supervised(str(lines), bucket=buckets, **FASTTEXT)
+        text = "".join(f"{LABEL}{example.label} {one_line(example.text)}\n" for example in examples)
+        lines.write_text(text, encoding="utf-8")
+        model = train_supervised(str(lines), verbose=0, **FASTTEXT)
     if output.suffix == ".ftz":
-        model.quantize(retrain=False)
+        model.quantize(cutoff=int(np.clip(KEPT_PER_TEXT * len(examples), *KEPT)))
     model.save_model(str(output))
 
 
