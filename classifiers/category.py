@@ -54,7 +54,7 @@ def estimate_shares(mass: NDArray[np.floating], level: str = "kind") -> tuple[Sh
     parts, names = (taxonomy.kind, taxonomy.kinds) if by_kind else (taxonomy.group, taxonomy.groups)
     place = np.array([names.index(parts[leaf]) for leaf in taxonomy.leaves])
     confusions = (calibration.kinds if by_kind else calibration.groups).astype(np.float64)
-    stated = np.bincount(place, weights=leaves, minlength=len(names))
+    stated = np.bincount(place, weights=leaves, minlength=len(names)).astype(np.float64)
     best, interval = unmix(stated, confusions), np.percentile(draw_shares(stated, confusions), INTERVAL, axis=0)
     results = np.vstack([best, np.minimum(interval[0], best), np.maximum(interval[1], best)])
     if level == "category":

@@ -14,29 +14,127 @@ from collections.abc import Callable, Sequence
 from classifiers.training.data import Document
 
 PLACES = {
-    "zh": "北京 上海 广州 深圳 成都 重庆 武汉 西安 佛山 东莞 郑州 石家庄 昆山 沈阳 南宁 济南 合肥 太原".split(),
-    "en": "London Dallas Miami Toronto Sydney Chicago Houston Dublin Phoenix Denver Leeds Austin".split(),
+    "zh": [
+        "北京",
+        "上海",
+        "广州",
+        "深圳",
+        "成都",
+        "重庆",
+        "武汉",
+        "西安",
+        "佛山",
+        "东莞",
+        "郑州",
+        "石家庄",
+        "昆山",
+        "沈阳",
+        "南宁",
+        "济南",
+        "合肥",
+        "太原",
+    ],
+    "en": [
+        "London",
+        "Dallas",
+        "Miami",
+        "Toronto",
+        "Sydney",
+        "Chicago",
+        "Houston",
+        "Dublin",
+        "Phoenix",
+        "Denver",
+        "Leeds",
+        "Austin",
+    ],
 }
 GOODS = {
-    "zh": (
-        "彩票平台 娱乐城 体育官方 棋牌游戏 真人百家乐 老虎机 幸运飞艇 时时彩计划 私家侦探 婚外情调查 资质代办 资质转让 "
-        "短视频账号购买 蛋糕培训学校 网站优化 关键词排名 种植牙 男科医院 无痛人流 整形美容 代理记账 二手设备回收 "
-        "搬家公司 办证 无抵押贷款 减肥茶 白癜风治疗 汽车陪练 加盟店 高仿手表 药品代购 手机定位 安全许可证 体育直播"
-    ).split(),
-    "en": (
-        "payday loans|online casino|slot machines|replica watches|weight loss pills|essay writing service|cheap flights|"
-        "car insurance quotes|garage door repair|designer handbags|generic pills|betting tips|bitcoin trading|"
-        "mattress reviews|vpn coupon|carpet cleaning|forex robot|sports jerseys|hair extensions|vape juice"
-    ).split("|"),
+    "zh": [
+        "彩票平台",
+        "娱乐城",
+        "体育官方",
+        "棋牌游戏",
+        "真人百家乐",
+        "老虎机",
+        "幸运飞艇",
+        "时时彩计划",
+        "私家侦探",
+        "婚外情调查",
+        "资质代办",
+        "资质转让",
+        "短视频账号购买",
+        "蛋糕培训学校",
+        "网站优化",
+        "关键词排名",
+        "种植牙",
+        "男科医院",
+        "无痛人流",
+        "整形美容",
+        "代理记账",
+        "二手设备回收",
+        "搬家公司",
+        "办证",
+        "无抵押贷款",
+        "减肥茶",
+        "白癜风治疗",
+        "汽车陪练",
+        "加盟店",
+        "高仿手表",
+        "药品代购",
+        "手机定位",
+        "安全许可证",
+        "体育直播",
+    ],
+    "en": [
+        "payday loans",
+        "online casino",
+        "slot machines",
+        "replica watches",
+        "weight loss pills",
+        "essay writing service",
+        "cheap flights",
+        "car insurance quotes",
+        "garage door repair",
+        "designer handbags",
+        "generic pills",
+        "betting tips",
+        "bitcoin trading",
+        "mattress reviews",
+        "vpn coupon",
+        "carpet cleaning",
+        "forex robot",
+        "sports jerseys",
+        "hair extensions",
+        "vape juice",
+    ],
 }
 FRAMES = {
-    "zh": "{place}{good}哪家好 {place}{good}多少钱 {good}官网_{good}首页 {good}app下载安装 正规{good}排名 {place}{good} "
-    "{good}官方_{good}官方版 {good}怎么样 {good}最新版网址 专业{place}{good}费用".split(),
-    "en": "best {good} {place}|cheap {good} online|{good} near me|{good} {place}|buy {good}|top 10 {good}".split("|"),
+    "zh": [
+        "{place}{good}哪家好",
+        "{place}{good}多少钱",
+        "{good}官网_{good}首页",
+        "{good}app下载安装",
+        "正规{good}排名",
+        "{place}{good}",
+        "{good}官方_{good}官方版",
+        "{good}怎么样",
+        "{good}最新版网址",
+        "专业{place}{good}费用",
+    ],
+    "en": [
+        "best {good} {place}",
+        "cheap {good} online",
+        "{good} near me",
+        "{good} {place}",
+        "buy {good}",
+        "top 10 {good}",
+    ],
 }
 SWAPS = {
-    "zh": "喜欢:爱好 非常:十分 重要:主要 因为:由于 但是:然而 开始:起头 问题:疑问 帮助:援助 方法:法子 企业:公司 人们:大家 "
-    "使用:利用 提高:进步 发展:成长 质量:品质 需要:须要 认为:以为 如果:假如 生活:糊口 许多:良多 容易:轻易 情况:环境",
+    "zh": "喜欢:爱好 非常:十分 重要:主要 因为:由于 但是:然而 开始:起头 问题:疑问 帮助:援助 方法:法子 企业:公司 "
+    "人们:大家 使用:利用 提高:进步 发展:成长 质量:品质 需要:须要 认为:以为 如果:假如 生活:糊口 许多:良多 容易:轻易 "
+    "情况:环境",
     "en": "people:individuals important:critical use:utilize help:assist good:decent big:enormous get:acquire "
     "make:create show:display many:various need:require think:surmise buy:purchase start:commence easy:simple "
     "way:route work:labor money:cash new:fresh time:period",
