@@ -25,7 +25,7 @@ from pages import Article, Site, load_articles, load_sites, render  # noqa: E402
 
 ARTICLES = load_articles()
 SITES = load_sites()
-FATES = {"kept", "dropped", "passed over", "quarantined"}
+FATES = {"kept", "dropped", "passed over", "quarantined", "one of a pair"}
 SHOWN = {
     *("duplicate-tracking", "duplicate-http", "duplicate-session", "duplicate-print", "duplicate-http-chinese"),
     *("mirror-river-terraces", "mirror-c-strings", "mirror-cover-crops", "mirror-granary", "mirror-spacing-effect"),

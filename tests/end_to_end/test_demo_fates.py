@@ -39,6 +39,10 @@ def test_fate(entry: dict[str, Any], rows: Rows) -> None:
         assert reasons == {None}
     elif entry["fate"] == "passed over":
         assert any(reason and reason.startswith(("http.", "record_type.")) for reason in reasons)
+    elif entry["fate"] == "one of a pair":
+        other = next(other for other in SPECIAL if other["name"] == entry["pair"])
+        both = reasons | {row["reason"] for row in rows[special_fetch(other, SITES, ARTICLES).url]}
+        assert None in both and len(both) == 2 and both <= {None, *ALIKE}
     elif entry["fate"] == "quarantined":
         assert all(row["verdict"] == "quarantined" for row in outcomes)
     else:
