@@ -57,14 +57,20 @@ def render(summary: dict[str, Any]) -> str:
     """The page of a run's summary (pipeline.report.summarise).
 
     Everything in the summary is data to the page: it stands in a JSON block without any ``<`` and is shown as text
-    nodes only. The page's policy lets it run its own script, by hash, and load nothing.
+    nodes only. The page's policy lets it use its own style and script, by hash, and load nothing.
     """
     template = TEMPLATE.read_text(encoding="utf-8")
-    script = template.partition("<script>")[2].partition("</script>")[0]
     data = json.dumps(summary, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     values = {
-        "script_sha256": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "style_sha256": _sha256(template, "style"),
+        "script_sha256": _sha256(template, "script"),
         "name": html.escape(summary["name"]),
         "data": data.replace("<", "\\u003c"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
+
+
+def _sha256(template: str, tag: str) -> str:
+    """The hash of an element's content, as a content security policy names it."""
+    content = template.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import rules
 from pipeline.balance import final_text
@@ -21,12 +22,14 @@ from pipeline.run import Run, part_name
 
 SAMPLES = 3  # documents shown of a category
 SAMPLE_CHARACTERS = 400
-REMOVED_BLOCKS = 4  # clutter shown below a sample
+REMOVED_BLOCKS = 8  # clutter shown below a sample
+CUT_LINES = 8  # that are shown of those after a sample's first characters
 BLOCK_CHARACTERS = 120
 NAME_CHARACTERS = 200  # of a URL, a title, an input
 INPUTS_SHOWN = 8
 SITES_SHOWN = 40
 SITES_COUNTED = 200_000
+REPEATED = "repeated line"  # why line dedup takes one out
 LENGTH_EDGES = 2 ** np.arange(5, 18)  # tokens: below 32, 32 to 63, … 65,536 and more
 QUALITY_BINS = 20
 
@@ -62,6 +65,8 @@ class Tally:
     lengths: np.ndarray = field(default_factory=lambda: np.zeros(len(LENGTH_EDGES) + 1, np.int64))
     quality_measured: np.ndarray = field(default_factory=lambda: np.zeros(QUALITY_BINS, np.int64))
     quality_kept: np.ndarray = field(default_factory=lambda: np.zeros(QUALITY_BINS, np.int64))
+    repeated_lines: int = 0  # that line dedup took out of kept documents
+    site_lines: int = 0  # that the rules of their site took out of them
     alone: Counter[str] = field(default_factory=Counter)  # rule → documents that fail it and no other rule
     sites: Sites = field(default_factory=Sites)
     # category → (record_id, part, row) of its samples: ids are hashes, so the smallest are a fair and stable draw
@@ -93,6 +98,7 @@ def summarise(run: Run) -> dict[str, Any]:
             | {"reasons": sorted(counted.held[row["step"]].items(), key=lambda item: (-item[1], item[0]))}
             for row in counted.steps()
         ],
+        "lines": {"repeated": tally.repeated_lines, "by_site": tally.site_lines},
         "alone": dict(sorted(tally.alone.items())),
         "categories": mix["categories"],
         "languages": mix["languages"],
@@ -126,6 +132,9 @@ def _add_part(run: Run, index: int, tally: Tally) -> None:
     tokens = documents.signals("tokens", ["tokens"])["tokens"].take(kept)
     bins = np.searchsorted(LENGTH_EDGES, tokens.to_numpy(), side="right")
     tally.lengths += np.bincount(bins, minlength=len(tally.lengths))
+    cut, by_site = (pc.sum(pc.list_value_length(lines.take(kept))).as_py() or 0 for lines in _edits(run, index)[:2])
+    tally.repeated_lines += cut - by_site
+    tally.site_lines += by_site
     categories = documents.signals("models", ["category"])["category"].take(kept)
     columns = [documents.column(name).take(kept) for name in ("record_id", "url")] + [categories, tokens]
     rows = zip(documents.rows.tolist(), *(column.to_pylist() for column in columns), strict=True)
@@ -170,30 +179,54 @@ def _read(run: Run, part: int, rows: list[int]) -> Iterator[dict[str, Any]]:
     for folder, names in {"prepare": ["language", "removed"], "rules": ["quality"], "tokens": ["tokens"]}.items():
         table = documents.signals(folder, names)
         columns |= {name: table[name] for name in names}
-    columns["cut"] = run.folder.read_table(f"edits/lines/{part_name(part)}.parquet", ["lines"])["lines"]
+    columns["cut"], columns["by_site"], columns["site_reason"] = _edits(run, part)
     for document in pa.table({name: column.take(at) for name, column in columns.items()}).to_pylist():
-        text, cut, removed = (document.pop(name) for name in ("text", "cut", "removed"))
+        text, removed = document.pop("text"), json.loads(document.pop("removed") or "[]")
+        cut, by_site, site_reason = (document.pop(name) for name in ("cut", "by_site", "site_reason"))
+        reasons = dict.fromkeys(cut or (), REPEATED) | dict.fromkeys(by_site or (), f"site rules: {site_reason}")
         yield document | {
             "url": shorten(document["url"], NAME_CHARACTERS),
             "title": shorten(document["title"] or "", NAME_CHARACTERS),
             "quality": round(document["quality"], 4),
-            "lines": excerpt([final_text(line, pii) for line in text.split("\n")], cut or ()),
+            "lines": excerpt([final_text(line, pii) for line in text.split("\n")], reasons),
             "removed": [
-                [shorten(final_text(block, pii), BLOCK_CHARACTERS), reason]
-                for block, reason in json.loads(removed or "[]")[:REMOVED_BLOCKS]
+                [shorten(final_text(block, pii), BLOCK_CHARACTERS), reason] for block, reason in likeliest(removed)
             ],
+            "removed_count": len(removed),
         }
 
 
-def excerpt(lines: list[str], cut: Collection[int], limit: int = SAMPLE_CHARACTERS) -> list[tuple[str, bool]]:
-    """The first ``limit`` characters of a text as (line, whether line dedup took it out)."""
-    shown: list[tuple[str, bool]] = []
+def _edits(run: Run, part: int) -> list[pa.ChunkedArray]:
+    """Of each document: the lines taken out, those of them that the rules of its site took out, and their reason."""
+    name = f"{part_name(part)}.parquet"
+    by_site = run.folder.read_table(f"edits/sites/{name}", ["lines", "reason"])
+    return [run.folder.read_table(f"edits/lines/{name}", ["lines"])["lines"], by_site["lines"], by_site["reason"]]
+
+
+def excerpt(
+    lines: list[str], reasons: Mapping[int, str], limit: int = SAMPLE_CHARACTERS
+) -> list[tuple[int, str, str | None]]:
+    """The first ``limit`` characters of a text, and the first lines taken out after them.
+
+    Each line is (number, text, why it was taken out or None); ``reasons`` has the whys by line number.
+    """
+    shown: list[tuple[int, str, str | None]] = []
     for number, line in enumerate(lines):
         if limit <= 0:
             break
-        shown.append((shorten(line, limit), number in cut))
+        shown.append((number, shorten(line, limit), reasons.get(number)))
         limit -= len(line)
-    return shown
+    later = [number for number in sorted(reasons) if number >= len(shown)][:CUT_LINES]
+    return shown + [(number, shorten(lines[number], BLOCK_CHARACTERS), reasons[number]) for number in later]
+
+
+def likeliest(removed: list[tuple[str, str]], count: int = REMOVED_BLOCKS) -> list[tuple[str, str]]:
+    """The ``count`` blocks that were nearest to being kept, in the order of the page.
+
+    Reasons end in a score of fixed width ("clutter 0.07"), so their order is that of the scores.
+    """
+    ranked = sorted(range(len(removed)), key=lambda place: removed[place][1], reverse=True)
+    return [removed[place] for place in sorted(ranked[:count])]
 
 
 def shorten(text: str, limit: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,13 @@ from pipeline.documents import VERDICT, VERDICTS
 from pipeline.errors import UserError
 from pipeline.ledger import write_ledger
 from pipeline.prepare import PREPARE_SIGNALS
-from pipeline.report import Sites, excerpt, site, summarise
+from pipeline.refine import SITE_EDITS
+from pipeline.report import REPEATED, Sites, excerpt, likeliest, site, summarise
 from pipeline.run import Run, open_run
 from pipeline.schema import DOCUMENTS, RECORDS, record_id
 
-EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"><!-- \u202e\u2028 {{data}}'
+EVIL = """</script><script>alert(1)</script>"><img src=x onerror="alert(2)">'<!-- \u202e\u2028 {{data}}"""
+MARKUP = '"><img onerror=alert(3)>'  # of a host
 BODY = "\n".join(
     ["Home Articles Contact", f"The tide {EVIL} turned at noon.", "Write to jo.smith@mail-host.org about it."]
 )
@@ -36,8 +37,11 @@ PART = "part-00000.parquet"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("report") / "run")
+
+
+def write_run(folder: Path) -> Path:
     """A run's folder as the steps leave it: five documents, one of them dropped, and two records that gave none."""
-    folder = tmp_path_factory.mktemp("report") / "run"
     run = Run(Config(output=str(folder), input=("crawl.warc.gz",)))
     run.folder.write_bytes("run.yaml", json.dumps({"input": ["crawl.warc.gz"]}).encode())
     run.folder.write_json("parts.json", [{"path": "crawl.warc.gz", "start": 0, "end": None}])
@@ -48,14 +52,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     common = {"file": "crawl.warc.gz", "length": 1, "url": "", "quarantined": False}
     records = [common | {"record_id": ids[offset], "offset": offset} | fate for offset, fate in enumerate(fates)]
-    urls = [f"https://www.site-{row % 2}.example/{EVIL}" for row in range(5)]
+    urls = [f"https://www.site-{row % 2}.example{MARKUP}/{EVIL}" for row in range(5)]
     documents = [{"record_id": ids[row], "url": urls[row], "title": EVIL, "text": TEXTS[row]} for row in range(5)]
-    prepared = {"language": "en", "removed": json.dumps([[EVIL, "clutter"]])}
+    prepared = {"language": "en", "removed": json.dumps([[EVIL, "clutter 0.07"]])}
     quality = pa.array([0.1, 0.5, 0.6, 0.7, 0.8], pa.float32())
     tables = {
         "records": pa.Table.from_pylist(records, RECORDS),
         "documents": pa.Table.from_pylist(documents, DOCUMENTS),
-        "edits/lines": pa.table({"lines": pa.array([[0]] * 5, pa.list_(pa.int32()))}),
+        "edits/lines": pa.table({"lines": pa.array([[0, 2]] * 5, pa.list_(pa.int32()))}),
+        "edits/sites": pa.Table.from_pylist([{"lines": [2], "reason": EVIL}] * 5, SITE_EDITS),
         "signals/prepare": pa.Table.from_pylist([prepared] * 5, PREPARE_SIGNALS),
         "signals/rules": rules.measure(TEXTS, ["en"] * 5).append_column("quality", quality),
         "signals/models": pa.table({"category": ["astronomy", "astronomy", "astronomy", "astronomy", "chemistry"]}),
@@ -90,9 +95,10 @@ def test_summary_agrees_with_the_run(finished: Path) -> None:
     assert dict(zip([0, *summary["lengths"]["edges"]], summary["lengths"]["documents"], strict=True))[32] == 2
     assert sum(summary["lengths"]["documents"]) == 4
     assert sum(summary["quality"]["measured"]) == 5 and sum(summary["quality"]["kept"]) == 4
+    assert summary["lines"] == {"repeated": 4, "by_site": 4}
     assert summary["sites"] == [
-        {"site": "site-0.example", "documents": 2, "tokens": 640},
-        {"site": "site-1.example", "documents": 2, "tokens": 120},
+        {"site": f"site-0.example{MARKUP}", "documents": 2, "tokens": 640},
+        {"site": f"site-1.example{MARKUP}", "documents": 2, "tokens": 120},
     ]
     reasons = {row["step"]: row["reasons"] for row in summary["steps"]}
     assert reasons["rules"] == [("gopher.few_stop_words", 1)]
@@ -106,9 +112,9 @@ def test_samples_are_the_smallest_ids_with_their_edits(finished: Path) -> None:
     assert list(samples) == ["astronomy"]
     assert [sample["record_id"] for sample in samples["astronomy"]] == kept[:3]
     sample = samples["astronomy"][0]
-    assert sample["lines"][0] == ("Home Articles Contact", True)
-    assert sample["lines"][1][1] is False
-    assert sample["removed"] == [[EVIL, "clutter"]]
+    assert sample["lines"][0] == (0, "Home Articles Contact", REPEATED)
+    assert [why for _, _, why in sample["lines"]] == [REPEATED, None, f"site rules: {EVIL}", None]
+    assert sample["removed"] == [[EVIL, "clutter 0.07"]] and sample["removed_count"] == 1
     assert "jo.smith" not in json.dumps(samples)
 
 
@@ -149,31 +155,6 @@ def test_unfinished_run_is_refused(tmp_path: Path) -> None:
         report.run(argparse.Namespace(run=str(tmp_path), output=None))
 
 
-def test_browser_draws_the_page(finished: Path, tmp_path: Path) -> None:
-    """Would catch an error in the page's script, a policy that blocks it, and page text that runs as script."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium to draw the page with")
-    file = tmp_path / "page.html"
-    file.write_text(report.render(summarise(open_run(str(finished)))), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'user'}"]
-    dom = subprocess.run(
-        [browser, *flags, "--dump-dom", f"{file.as_uri()}#samples-astronomy"],
-        capture_output=True,
-        check=True,
-        timeout=120,
-    ).stdout.decode()
-    page = lxml.html.document_fromstring(dom)
-    titles = [heading.text for heading in page.iter("h2")]
-    assert titles == ["Funnel", "Rule effects", "Mix", "Categories", "Documents", "Top sites", "Samples"]
-    text = page.body.text_content()
-    for shown in ("760", "1,900", "2.50 ×", "81.3 %", "18.8 %", "gopher.few_stop_words", "site-0.example"):
-        assert shown in text
-    assert len(page.xpath("//article")) == 3 and len(page.xpath("//article//s")) == 6
-    assert len(page.xpath("//script")) == 2 and not page.xpath("//img")
-
-
 def test_site_of_any_url() -> None:
     """Would catch a URL that no parser takes ending the report."""
     assert site("https://WWW.Example.org:8080/a?b") == "example.org"
@@ -192,8 +173,24 @@ def test_sites_stay_bounded_and_say_so() -> None:
 
 def test_excerpt_ends_after_its_characters() -> None:
     """Would catch an excerpt that grows with the length of a line, and line numbers that shift."""
-    assert excerpt(["abc", "", "defgh", "ij"], {2}, limit=5) == [("abc", False), ("", False), ("de…", True)]
-    assert excerpt(["x" * 1_000_000], (), limit=400) == [("x" * 400 + "…", False)]
+    lines = ["abc", "", "defgh", "ij"]
+    assert excerpt(lines, {2: "why"}, limit=5) == [(0, "abc", None), (1, "", None), (2, "de…", "why")]
+    assert excerpt(["x" * 1_000_000], {}, limit=400) == [(0, "x" * 400 + "…", None)]
+
+
+def test_excerpt_shows_lines_taken_out_at_the_end() -> None:
+    """Would catch footers that line dedup took out being left out because a text is long, and many of them shown."""
+    lines = [f"line {number}" for number in range(1000)]
+    shown = excerpt(lines, {0: "head", 998: "tail", 999: "tail"}, limit=10)
+    assert shown == [(0, "line 0", "head"), (1, "line…", None), (998, "line 998", "tail"), (999, "line 999", "tail")]
+    assert len(excerpt(lines, dict.fromkeys(range(1000), "site"), limit=10)) < 20
+
+
+def test_likeliest_blocks_keep_the_order_of_the_page() -> None:
+    """Would catch a sample that shows menus alone, where the blocks that were nearly kept are of interest."""
+    removed = [("menu", "clutter 0.00"), ("byline", "clutter 0.14"), ("share", "clutter 0.02"), ("all", "clutter 1.00")]
+    assert likeliest(removed, 2) == [removed[1], removed[3]]
+    assert likeliest(removed[:1], 2) == removed[:1]
 
 
 def test_rule_alone_is_counted_once(finished: Path) -> None:
