@@ -9,66 +9,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.extraction import make_extractor
-from pipeline.extraction.decode import charset_of, decode
 from pipeline.reading import Part, read
-from pipeline.schema import Record
 
 CRAWL = Path(__file__).resolve().parents[3] / "shared" / "crawl"
 
 pytestmark = pytest.mark.skipif(not CRAWL.is_dir(), reason="the development crawl is not part of the repository")
-
-
-@pytest.fixture(scope="module")
-def pages() -> list[Record]:
-    return [
-        record for file in sorted(CRAWL.glob("dev-*.warc.gz")) for record in read(Part(str(file))) if not record.reason
-    ]
-
-
-@pytest.fixture(scope="module")
-def legacy(pages: list[Record]) -> list[Record]:
-    return [page for page in pages if not _is_utf8(page.body) and b"<" in page.body[:500]]
-
-
-def _is_utf8(html: bytes) -> bool:
-    try:
-        html.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def test_pages_in_old_charsets_lose_no_character(legacy: list[Record]) -> None:
-    """Would catch wrong codec tables: gb2312 without the characters of gbk, iso-8859-1 without its quotes."""
-    own = [page for page in legacy if "chardet.github.io/tests/" not in page.url]
-    assert len(own) > 400
-    texts = [decode(page.body, page.charset).text for page in own]
-    assert sum(len(re.findall("[\ufffd\x80-\x9f]", text)) for text in texts) <= 10
-    assert sum(len(re.findall("[\ue000-\uf8ff]", text)) for text in texts) <= 10
-
-
-def test_charsets_are_told_from_their_bytes(pages: list[Record]) -> None:
-    """The test pages of a charset detector: their address names the charset, their HTTP head another."""
-    told = wrong = 0
-    for page in pages:
-        match = re.search(
-            r"chardet\.github\.io/tests/([\w-]+?)(?:-(?:russian|bulgarian|greek|hebrew|turkish|arabic))?/", page.url
-        )
-        charset = charset_of(match.group(1)) if match else ""
-        if charset:
-            told += 1
-            wrong += decode(page.body, page.charset).charset not in _ALIKE.get(charset, {charset})
-    assert told > 20
-    assert wrong == 0
-
-
-_ALIKE = {
-    "utf-8": {"utf-8", "utf-16-le", "utf-16-be"},  # as a label, utf-16 means utf-8
-    "windows-1252": {"windows-1252", "utf-8"},  # a page of ASCII
-    "iso-8859-6": {"windows-1256"},  # letters and most of their places are the same
-    "iso-8859-7": {"iso-8859-7", "windows-1253"},
-    "windows-1254": {"windows-1254", "iso-8859-9"},
-}
 
 
 @pytest.fixture(scope="module", params=["learned", "trafilatura"])

@@ -15,6 +15,7 @@ JAPANESE = "今日はとても天気がよいので、川のそばを歩いて�
 KOREAN = "오늘은 날씨가 아주 좋아서 강가를 걸어 도서관까지 갔습니다. 그리고 책을 읽었다." * 4
 RUSSIAN = "Сегодня очень хорошая погода, и мы пошли вдоль реки до самой библиотеки." * 4
 GREEK = "Σήμερα ο καιρός είναι πολύ καλός και περπατήσαμε δίπλα στο ποτάμι." * 4
+ARABIC = "كان الطقس جميلا جدا اليوم فمشينا على طول النهر حتى وصلنا إلى المكتبة العامة." * 4
 FRENCH = "L’été dernier, nous étions à la plage, où le café coûtait très cher — hélas." * 4
 
 
@@ -36,6 +37,8 @@ def page(text: str, charset: str = "", claims: str = "") -> bytes:
         (RUSSIAN, "koi8_r", "koi8-r"),
         (RUSSIAN, "iso8859_5", "iso-8859-5"),
         (GREEK, "cp1253", "windows-1253"),
+        (ARABIC, "cp1256", "windows-1256"),
+        (ARABIC, "iso8859_6", "iso-8859-6"),
         (FRENCH, "cp1252", "windows-1252"),
     ],
 )
@@ -62,9 +65,9 @@ def test_a_declaration_decides_where_few_characters_tell_nothing() -> None:
     assert decode(page("Öl", "cp1252")).charset == "windows-1252"
 
 
-@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("text", [CHINESE, FRENCH])
-def test_utf16_is_seen_without_a_mark(codec: str, text: str) -> None:
+def test_wide_characters_are_seen_without_a_mark(codec: str, text: str) -> None:
     decoded = decode(page(text, codec), "utf-8")
     assert (decoded.charset, decoded.replaced) == (codec, 0)
     assert text in decoded.text
@@ -75,6 +78,8 @@ def test_byte_order_marks_decide_and_are_not_text() -> None:
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
         (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
     ):
         decoded = decode(mark + page(CHINESE, codec), "iso-8859-1")
         assert decoded.text.startswith("<html>")
@@ -125,6 +130,24 @@ def test_clean_text_is_nfc_utf8_without_controls_and_stays_as_it_is(text: str) -
     assert unicodedata.is_normalized("NFC", cleaned)
     assert not any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n" for char in cleaned)
     assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    "text", ["e\u0301", "\u1112\u1161\u11ab", "\u09c7\u09be", "\u2126", "\uf900", "q\u0323\u0307\u0323"]
+)
+def test_clean_composes_whatever_nfc_does(text: str) -> None:
+    """Would catch a character that the quick look takes for one that stands alone: a mark, a jamo, a vowel sign."""
+    assert clean(text) == clean(f"天 é {text}")[4:] == unicodedata.normalize("NFC", text) != text
+
+
+@pytest.mark.parametrize("control", [*range(9), 11, 12, *range(14, 32), 127])
+def test_a_control_byte_is_found_wherever_it_stands(control: int) -> None:
+    """Would catch a look for control bytes that ends too early, or leaves one of them out."""
+    for place in (0, 1, 4095, 4096, 8191, 9999):
+        html = bytearray(b"a" * 10_000)
+        html[place] = control
+        text = decode(bytes(html)).text
+        assert text.count("a") == 9_999 and set(text) <= {"a", " "}
 
 
 def test_clean_drops_invisible_marks_but_keeps_joiners_that_shape_letters() -> None:
