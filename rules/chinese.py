@@ -21,25 +21,29 @@ from rules.characters import (
     TERMINAL,
     WIDE_TERMINAL,
 )
-from rules.segment import ENDS_SENTENCE, Segments, share, total
+from rules.lines import ENDS_SENTENCE
+from rules.segment import Segments, count, share, total, visible
 
 SAMPLE = 1000  # Han characters of which the different ones are counted
 LINE_OF_PROSE = 25  # Latin characters, ten Chinese ones: shorter lines are titles and entries
 
 
 def measure(segments: Segments) -> dict[str, np.ndarray]:
-    """One array a signal, one value a text; shares from 0 to 1 of the characters that are not white space."""
-    lines, visible = segments.lines, segments.visible
-    han = segments.count(HAN, GARBLED)
-    marks = segments.count(PUNCTUATION, TERMINAL, WIDE_TERMINAL, CLOSING)
-    long = lines.prose & (lines.width >= LINE_OF_PROSE)
+    """One array a signal, one value a text; shares from 0 to 1 of the prose that is not white space.
+
+    Code, formulas and tables hold no Han characters to speak of, and are no sign of another language or of keywords.
+    """
+    lines, prose, whole = segments.lines, segments.prose, visible(segments.prose)
+    marks = count(prose, PUNCTUATION, TERMINAL, WIDE_TERMINAL, CLOSING)
+    han = count(segments.histogram, HAN, GARBLED)
+    long = lines.judged & (lines.width >= LINE_OF_PROSE)
     unfinished = total(long & ~lines.has(ENDS_SENTENCE), lines.first)
     distinct = _distinct_han(segments.codes, segments.kinds, segments.offsets, SAMPLE)
     return {
-        "chinese.han": share(han, visible),
-        "chinese.latin_and_digits": share(segments.count(LATIN_UPPER, LATIN_LOWER, DIGIT), visible),
-        "chinese.punctuation": share(marks, visible),
-        "chinese.separators": share(segments.count(SEPARATOR), visible),
+        "chinese.han": share(count(prose, HAN, GARBLED), whole),
+        "chinese.latin_and_digits": share(count(prose, LATIN_UPPER, LATIN_LOWER, DIGIT), whole),
+        "chinese.punctuation": share(marks, whole),
+        "chinese.separators": share(count(prose, SEPARATOR), whole),
         # of the first thousand Han characters: how many are different ones
         "chinese.distinct_han": share(distinct, np.minimum(han, SAMPLE)),
         # of the lines long enough to be prose; 1 where there is none

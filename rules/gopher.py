@@ -2,7 +2,8 @@
 
 They agree with datatrove's ``GopherQualityFilter`` when it is given our words, with these differences: punctuation is
 no word, so the share of alphabetic words is higher than where each comma counts against it; shares of lines are shares
-of the lines that are not blank; "#" does not count as the mark of a heading, nor "#" and "…" in code.
+of the lines of prose, that is without blank lines, code, tables and formulas; "#" does not count as the mark of a
+heading, nor "#" and "…" in code. A list's items are bullets where Markdown marks them, as Gopher's text has them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from numba import njit
 
 from rules.characters import codes
 from rules.hashing import hash_codes
-from rules.segment import BULLET, ENDS_ELLIPSIS, Segments, share, total
+from rules.lines import BULLET, ENDS_ELLIPSIS
+from rules.segment import Segments, share, total
 
 # English: Gopher's list. Chinese: the commonest function words of one character. They are compared as written.
 STOP_WORDS = {
@@ -27,15 +29,16 @@ def measure(segments: Segments, languages: Sequence[str]) -> dict[str, np.ndarra
     """One array a signal, one value a text; shares are from 0 to 1, lengths in characters."""
     words, lines = segments.words, segments.lines
     count = np.diff(words.first)
-    line_count = np.diff(lines.first)
     prose = lines.prose
+    judged = lines.judged
+    judged_count = total(judged, lines.first)
     return {
         "gopher.words": count,
         "gopher.mean_word_length": share(total(words.end - words.start, words.first), count),
         "gopher.hash_ratio": share(total(lines.hash_signs * prose, lines.first), count),
         "gopher.ellipsis_ratio": share(total(lines.ellipses * prose, lines.first), count),
-        "gopher.bullet_lines": share(total(lines.has(BULLET), lines.first), line_count),
-        "gopher.ellipsis_lines": share(total(lines.has(ENDS_ELLIPSIS), lines.first), line_count),
+        "gopher.bullet_lines": share(total(lines.has(BULLET) & judged, lines.first), judged_count),
+        "gopher.ellipsis_lines": share(total(lines.has(ENDS_ELLIPSIS) & judged, lines.first), judged_count),
         "gopher.alphabetic_words": share(total(words.alphabetic, words.first), count),
         "gopher.stop_words": _stop_words(segments, languages),
     }

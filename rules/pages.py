@@ -1,7 +1,9 @@
 """Pages that are no text: empty ones, advertising, log-in prompts, errors, differences of versions, odd structures.
 
 The dots.llm1 report (section 4.1) names these kinds of rules without their definitions; the definitions here are ours.
-Phrases stand in phrases.yaml. Signals are shares from 0 to 1 unless their comment says otherwise.
+Phrases stand in phrases.yaml. Signals are shares from 0 to 1 unless their comment says otherwise. Symbols and capitals
+are counted in prose, as code and formulas are full of them on good pages; digits everywhere, as a page of numbers is no
+text in a table either.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from rules.characters import (
     SYMBOL,
     UNSPACED,
 )
+from rules.lines import ENDS_SENTENCE
 from rules.phrases import find_phrases, has
-from rules.segment import DASH, ENDS_SENTENCE, Segments, segment, share, total
+from rules.segment import Segments, count, segment, share, total, visible
 
 LONG_WORD = 80  # characters without a space: encoded data, minified code, chains of addresses
 SHORT_ENTRY = 40  # Latin characters: the width of an entry in a list of links
@@ -37,7 +40,7 @@ TITLE_LINE = 120  # the first line stands for a missing title when it is no long
 
 Optionals = Sequence[str | None] | None
 
-_PLUS = ord("+")
+_PLUS, _DASH = ord("+"), ord("-")
 
 # Addresses of what a reader does on a site, not of what he reads there.
 _ACTION_URL = re.compile(
@@ -53,12 +56,12 @@ def measure(segments: Segments, phrases: np.ndarray, urls: Optionals, titles: Op
     """One array a signal, one value a text. ``phrases``: the groups of phrases that each line holds."""
     lines = segments.lines
     line_count = np.diff(lines.first)
-    visible = segments.visible
-    letters = segments.count(LATIN_UPPER, LATIN_LOWER, LETTER, UNSPACED, HAN, GARBLED)
+    whole, prose = visible(segments.histogram), visible(segments.prose)
+    letters = count(segments.prose, LATIN_UPPER, LATIN_LOWER, LETTER, UNSPACED, HAN, GARBLED)
     longest_line = np.zeros(segments.texts)
     np.maximum.at(longest_line, np.repeat(np.arange(segments.texts), line_count), lines.end - lines.start)
     return {
-        "pages.characters": visible,  # a number: letters, digits and signs, without white space
+        "pages.characters": whole,  # a number: letters, digits and signs, without white space
         "pages.advertisements": share(total(has(phrases, "advertisement"), lines.first), line_count),
         "pages.registration_prompts": share(total(has(phrases, "registration"), lines.first), line_count),
         "pages.teasers": share(total(has(phrases, "teaser"), lines.first), line_count),
@@ -67,11 +70,11 @@ def measure(segments: Segments, phrases: np.ndarray, urls: Optionals, titles: Op
         "pages.diff_lines": _diff_lines(segments, phrases),
         "pages.list_entries": share(_list_entries(segments), line_count),
         "pages.longest_line": longest_line,  # a number of characters
-        "pages.long_words": share(_long_words(segments.kinds, segments.offsets, LONG_WORD), visible),
-        "pages.broken_characters": share(_broken(segments.codes, segments.kinds, segments.offsets), visible),
-        "pages.digits": share(segments.count(DIGIT), visible),
-        "pages.symbols": share(segments.count(PUNCTUATION, SEPARATOR, SYMBOL), visible),
-        "pages.upper_case": share(segments.count(LATIN_UPPER), letters),
+        "pages.long_words": share(_long_words(segments.kinds, segments.offsets, LONG_WORD), whole),
+        "pages.broken_characters": share(_broken(segments.codes, segments.kinds, segments.offsets), whole),
+        "pages.digits": share(count(segments.histogram, DIGIT), whole),
+        "pages.symbols": share(count(segments.prose, PUNCTUATION, SEPARATOR, SYMBOL), prose),
+        "pages.upper_case": share(count(segments.prose, LATIN_UPPER), letters),
     }
 
 
@@ -91,7 +94,7 @@ def _title_signals(segments: Segments, phrases: np.ndarray, titles: Optionals) -
     return {
         "pages.error_title": has(masks, "error"),
         "pages.spam_title": has(masks, "spam_title"),
-        "pages.title_separators": found.count(SEPARATOR),
+        "pages.title_separators": count(found.histogram, SEPARATOR),
     }
 
 
@@ -100,7 +103,7 @@ def _diff_lines(segments: Segments, phrases: np.ndarray) -> np.ndarray:
     lines = segments.lines
     header = has(phrases, "diff") & lines.prose
     first = segments.codes[lines.start]
-    changed = ((first == _PLUS) | (first == DASH)) & lines.prose & ~header
+    changed = ((first == _PLUS) | (first == _DASH)) & lines.prose & ~header
     headers, changes = total(header, lines.first), total(changed, lines.first)
     return share(headers + np.where(headers > 0, changes, 0), np.diff(lines.first))
 
@@ -108,7 +111,7 @@ def _diff_lines(segments: Segments, phrases: np.ndarray) -> np.ndarray:
 def _list_entries(segments: Segments) -> np.ndarray:
     """Lines of each text that stand in a run of short lines without a sentence mark: menus, indexes, lists of links."""
     lines = segments.lines
-    entry = lines.prose & (lines.width <= SHORT_ENTRY) & ~lines.has(ENDS_SENTENCE)
+    entry = lines.judged & (lines.width <= SHORT_ENTRY) & ~lines.has(ENDS_SENTENCE)
     return _lines_in_runs(entry, lines.first, SHORTEST_RUN)
 
 

@@ -2,10 +2,12 @@
 
 The definitions are those of datatrove's ``GopherRepetitionFilter``, on our words and lines, but for this:
 
-- Lines of code, tables and formulas are no duplicates: such lines repeat in sound text ("end", "|---|").
+- Lines of code, tables and formulas are no duplicates: such lines repeat in sound text ("end", "| yes | no |").
 - In scripts without spaces a word is one character, and no space is counted between two of them: an n-gram of Chinese
   characters is n characters long.
-- Lines and paragraphs are compared without the space around their lines.
+- Lines and paragraphs are compared without the space and the marks around their lines; neither marks nor blank lines
+  count as characters.
+- A paragraph ends at a blank line. Text with a paragraph a line, as the paper's, is one paragraph and repeats none.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import numpy as np
 from numba import njit
 
 from rules.hashing import find_slot, table_size
-from rules.segment import REPEATED, Segments, share, total
+from rules.lines import REPEATED
+from rules.segment import Segments, share, total
 
 TOP = (2, 3, 4)
 DUPLICATED = (5, 6, 7, 8, 9, 10)

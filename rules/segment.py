@@ -5,10 +5,10 @@ The texts stand one behind the other in one array of code points; every position
 - A word is a run of letters, digits and their marks. An apostrophe between letters and a dot or comma between digits
   stay inside ("don't", "3.14"). In scripts without spaces (Han, kana, Thai …) each letter is a word of its own, so that
   n-grams of words are n-grams of characters there. Punctuation is no word.
-- A line is what stands between newlines, without the space around it; blank lines are no lines.
+- A line is what stands between newlines, without the space and the marks of Markdown around it (see rules/lines.py);
+  blank lines are no lines.
 - A paragraph is a run of lines without a blank line between them.
-- The text may be light Markdown. Lines of fenced code, of tables (|…|) and of display formulas ($…$) are marked as
-  ``MARKUP``: they are read as words, but not judged as prose.
+- Lengths are those of the lines, and one for each break between them: neither marks nor blank lines make a text longer.
 """
 
 from __future__ import annotations
@@ -27,24 +27,15 @@ from rules.characters import (
     GARBLED,
     LATIN_UPPER,
     MARK,
-    NEWLINE,
     SPACE,
     TERMINAL,
     UNSPACED,
     WIDE_TERMINAL,
 )
 from rules.hashing import SEED, add, join, repeats
+from rules.lines import ENDS_ELLIPSIS, ENDS_SENTENCE, MARKUP, NEW_PARAGRAPH, REPEATED, find_lines
 
-# Bits of a line's flags.
-ENDS_SENTENCE = 1  # its last character is a sentence mark, seen through closing quotes and brackets
-ENDS_ELLIPSIS = 2
-BULLET = 4
-MARKUP = 8
-REPEATED = 16  # the same line stood earlier in the text (never set on MARKUP)
-NEW_PARAGRAPH = 32
-
-HASH_SIGN, DOLLAR, COMMA, DASH, DOT, PIPE = (ord(sign) for sign in "#$,-.|")
-BACKTICK, OPEN_CURLY, TILDE, BULLET_SIGN, ELLIPSIS = (ord(sign) for sign in "`{~•…")
+HASH_SIGN, COMMA, DOT, OPEN_CURLY, ELLIPSIS = (ord(sign) for sign in "#,.{…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +52,17 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Non-blank lines of all texts; those of text d are rows first[d] to first[d + 1]."""
+    """Lines of all texts; those of text d are rows first[d] to first[d + 1]."""
 
     start: np.ndarray  # int32
     end: np.ndarray  # int32
     hash: np.ndarray  # uint64
-    flags: np.ndarray  # uint8, see ENDS_SENTENCE …
+    flags: np.ndarray  # uint8, see rules/lines.py
     words: np.ndarray  # int64
     first: np.ndarray  # int64[texts + 1]
     wide: np.ndarray  # int32: letters of scripts without spaces
     sentences: np.ndarray  # int32
-    hash_signs: np.ndarray  # int32: "#", but not as the mark of a heading
+    hash_signs: np.ndarray  # int32: "#"
     ellipses: np.ndarray  # int32: "..." and "…"
     curly: np.ndarray  # int32: "{"
 
@@ -81,6 +72,15 @@ class Lines:
     @property
     def prose(self) -> np.ndarray:
         return (self.flags & MARKUP) == 0
+
+    @property
+    def judged(self) -> np.ndarray:
+        """Lines of prose by which a text is judged; none where most of its words stand in code, tables and formulas.
+
+        What is left there are headings and captions: they are short and end in no sentence mark on any page.
+        """
+        in_prose, words = total(self.words * self.prose, self.first), total(self.words, self.first)
+        return self.prose & np.repeat(2 * in_prose >= words, np.diff(self.first))
 
     @property
     def width(self) -> np.ndarray:
@@ -103,9 +103,10 @@ class Segments:
     """All that the rules read of a batch of texts."""
 
     codes: np.ndarray  # uint32[characters]
-    kinds: np.ndarray  # uint8[characters]
+    kinds: np.ndarray  # uint8[characters]; marks are SPACE
     offsets: np.ndarray  # int64[texts + 1]
     histogram: np.ndarray  # int64[texts, KINDS]: characters of each kind
+    prose: np.ndarray  # int64[texts, KINDS]: the same of the lines of prose; of all lines where none is prose
     words: Words
     lines: Lines
     paragraphs: Paragraphs
@@ -116,17 +117,19 @@ class Segments:
 
     @property
     def characters(self) -> np.ndarray:
-        """Characters of each text, white space included."""
-        return np.diff(self.offsets)
+        """Characters of each text: its lines, and one for each break between them."""
+        lines = self.lines
+        return total(lines.end - lines.start, lines.first) + np.maximum(np.diff(lines.first) - 1, 0)
 
-    @property
-    def visible(self) -> np.ndarray:
-        """Characters of each text but spaces and newlines."""
-        return self.characters - self.count(SPACE, NEWLINE)
 
-    def count(self, *kinds: int) -> np.ndarray:
-        """Characters of these kinds in each text."""
-        return self.histogram[:, list(kinds)].sum(axis=1)
+def visible(histogram: np.ndarray) -> np.ndarray:
+    """int64[texts]: characters but spaces."""
+    return histogram.sum(axis=1) - histogram[:, SPACE]
+
+
+def count(histogram: np.ndarray, *kinds: int) -> np.ndarray:
+    """int64[texts]: characters of these kinds."""
+    return histogram[:, list(kinds)].sum(axis=1)
 
 
 def total(values: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -146,15 +149,15 @@ def segment(texts: Sequence[str]) -> Segments:
     kinds = characters.kinds()[codes]
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
-    histogram = _histogram(kinds, offsets)
-    words = Words(*_find_words(codes, kinds, offsets, int(histogram[:, LATIN_UPPER : DIGIT + 1].sum())))
-    start, end, flags, first = _find_lines(codes, kinds, offsets, int(histogram[:, NEWLINE].sum()) + len(texts))
+    start, end, flags, first = find_lines(codes, kinds, offsets)
+    prose = (flags & MARKUP) == 0
+    histogram, prose_histogram = _histogram(kinds, start, end, first, prose)
+    words = Words(*_find_words(codes, kinds, offsets, int(count(histogram, *range(LATIN_UPPER, DIGIT + 1)).sum())))
     hashes, details = _describe_lines(codes, kinds, start, end, flags)
-    _mark_markup(codes, start, end, flags, first)
-    flags[repeats(hashes, (flags & MARKUP) == 0, first)] |= REPEATED
+    flags[repeats(hashes, prose, first)] |= REPEATED
     line_words = np.searchsorted(words.start, end) - np.searchsorted(words.start, start)
     lines = Lines(start, end, hashes, flags, line_words, first, *details)
-    return Segments(codes, kinds, offsets, histogram, words, lines, _paragraphs(lines))
+    return Segments(codes, kinds, offsets, histogram, prose_histogram, words, lines, _paragraphs(lines))
 
 
 def _paragraphs(lines: Lines) -> Paragraphs:
@@ -168,12 +171,20 @@ def _paragraphs(lines: Lines) -> Paragraphs:
 
 
 @njit(cache=True, nogil=True)
-def _histogram(kinds: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    counts = np.zeros((offsets.size - 1, characters.KINDS), np.int64)
-    for text in range(offsets.size - 1):
-        for i in range(offsets[text], offsets[text + 1]):
-            counts[text, kinds[i]] += 1
-    return counts
+def _histogram(
+    kinds: np.ndarray, start: np.ndarray, end: np.ndarray, first: np.ndarray, prose: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Characters of each kind in the lines of each text, and in those of prose (in all, where none is prose)."""
+    counts = np.zeros((first.size - 1, characters.KINDS), np.int64)
+    of_prose = np.zeros((first.size - 1, characters.KINDS), np.int64)
+    for text in range(first.size - 1):
+        any_prose = prose[first[text] : first[text + 1]].any()
+        for line in range(first[text], first[text + 1]):
+            judged = prose[line] or not any_prose
+            for i in range(start[line], end[line]):
+                counts[text, kinds[i]] += 1
+                of_prose[text, kinds[i]] += judged
+    return counts, of_prose
 
 
 @njit(cache=True, nogil=True)
@@ -246,48 +257,10 @@ def _find_words(codes: np.ndarray, kinds: np.ndarray, offsets: np.ndarray, capac
 
 
 @njit(cache=True, nogil=True)
-def _find_lines(codes: np.ndarray, kinds: np.ndarray, offsets: np.ndarray, capacity: int) -> tuple[np.ndarray, ...]:
-    """Start, end and first flags (NEW_PARAGRAPH) of the non-blank lines, and the first line of each text."""
-    start, end = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    flags = np.empty(capacity, np.uint8)
-    first = np.zeros(offsets.size, np.int64)
-    n = 0
-    for text in range(offsets.size - 1):
-        i, stop = offsets[text], offsets[text + 1]
-        blank_before = True
-        while i < stop:
-            head = i
-            while i < stop and kinds[i] != NEWLINE:
-                i += 1
-            tail = i
-            i += 1
-            while head < tail and kinds[head] == SPACE:
-                head += 1
-            while head < tail and kinds[tail - 1] == SPACE:
-                tail -= 1
-            if head < tail:
-                start[n], end[n] = head, tail
-                flags[n] = NEW_PARAGRAPH if blank_before else 0
-                n += 1
-            blank_before = head == tail
-        first[text + 1] = n
-    return start[:n], end[:n], flags[:n], first
-
-
-@njit(cache=True, nogil=True)
 def _ends_ellipsis(codes: np.ndarray, start: int, end: int) -> bool:
     if codes[end - 1] == ELLIPSIS:
         return True
     return end - start >= 3 and codes[end - 1] == DOT and codes[end - 2] == DOT and codes[end - 3] == DOT
-
-
-@njit(cache=True, nogil=True)
-def _after_heading_mark(codes: np.ndarray, kinds: np.ndarray, start: int, end: int) -> int:
-    """Where the text of a line begins when it is a Markdown heading ("## Title"); else its start."""
-    i = start
-    while i < end and codes[i] == HASH_SIGN:
-        i += 1
-    return i if i < end and kinds[i] == SPACE else start
 
 
 @njit(cache=True, nogil=True)
@@ -303,7 +276,6 @@ def _describe_lines(
         digest = SEED
         ended = 0  # after a sentence mark and the quotes behind it: the mark's kind
         dots = 0
-        after_heading = _after_heading_mark(codes, kinds, start[line], end[line])
         for i in range(start[line], end[line]):
             code, kind = codes[i], kinds[i]
             digest = add(digest, code)
@@ -313,7 +285,7 @@ def _describe_lines(
                 sentences[line] += ended == WIDE_TERMINAL or kind == SPACE
                 ended = 0
             wide[line] += _is_wide(kind)
-            hash_signs[line] += code == HASH_SIGN and i >= after_heading
+            hash_signs[line] += code == HASH_SIGN
             curly[line] += code == OPEN_CURLY
             dots = dots + 1 if code == DOT else 0
             ellipses[line] += code == ELLIPSIS or (dots > 0 and dots % 3 == 0)
@@ -323,27 +295,4 @@ def _describe_lines(
             flags[line] |= ENDS_SENTENCE
         if _ends_ellipsis(codes, start[line], end[line]):
             flags[line] |= ENDS_ELLIPSIS
-        if codes[start[line]] == BULLET_SIGN or codes[start[line]] == DASH:
-            flags[line] |= BULLET
     return hashes, (wide, sentences, hash_signs, ellipses, curly)
-
-
-@njit(cache=True, nogil=True)
-def _mark_markup(codes: np.ndarray, start: np.ndarray, end: np.ndarray, flags: np.ndarray, first: np.ndarray) -> None:
-    """Set MARKUP on fences and the lines between them, on table rows and on formulas that fill a line."""
-    for text in range(first.size - 1):
-        fence = np.uint32(0)
-        for line in range(first[text], first[text + 1]):
-            head, tail = start[line], end[line]
-            code = codes[head]
-            is_fence = tail - head >= 3 and code == codes[head + 1] and code == codes[head + 2]
-            if fence == 0:
-                if is_fence and code in (BACKTICK, TILDE):
-                    fence = code
-                    flags[line] |= MARKUP
-                elif tail - head >= 2 and code == codes[tail - 1] and code in (PIPE, DOLLAR):
-                    flags[line] |= MARKUP
-            else:
-                flags[line] |= MARKUP
-                if is_fence and code == fence:
-                    fence = np.uint32(0)

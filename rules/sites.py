@@ -8,6 +8,8 @@ one file, ``rules/sites/<registered domain>.yaml``, or one of the same form in a
     remove_lines:                     # whole lines: fixed, or a regular expression between slashes
       - Jump to navigation
       - '/Retrieved from .*/'
+
+Lines are compared as they stand and without the marks of Markdown, so that a rule meets a heading or a list's item too.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import pyarrow as pa
 import yaml
 
 from pipeline.errors import UserError
+from rules.lines import without_marks
 
 FOLDER = Path(__file__).with_name("sites")
 LONGEST_LINE = 200  # characters; a longer line that repeats is text that was copied, not furniture
@@ -65,9 +68,10 @@ class SiteRules:
 
     def cuts(self, text: str) -> list[int]:
         """The numbers of the lines of ``text`` to take out."""
-        return [number for number, line in enumerate(text.split("\n")) if self._cuts_line(line.strip())]
+        lines = enumerate(text.split("\n"))
+        return [number for number, line in lines if self._cuts(line.strip()) or self._cuts(without_marks(line))]
 
-    def _cuts_line(self, line: str) -> bool:
+    def _cuts(self, line: str) -> bool:
         return line in self.fixed_lines or any(pattern.fullmatch(line) for pattern in self.line_patterns)
 
 
@@ -147,8 +151,8 @@ def _compiled(patterns: Sequence[str], path: Path) -> tuple[re.Pattern[str], ...
 def count_sites(pages: Iterable[tuple[str, str]]) -> pa.Table:
     """The sites of one part's pages (URL, text): documents, characters and most repeated lines (schema ``SITES``).
 
-    A line counts once a document. Only the ``LINES_PER_PART`` most frequent short lines that stand in two documents or
-    more are handed on, so a line's count over many parts is a lower bound.
+    A line counts once a document, whatever its marks. Only the ``LINES_PER_PART`` most frequent short lines that stand
+    in two documents or more are handed on, so a line's count over many parts is a lower bound.
     """
     documents: Counter[str] = Counter()
     size: Counter[str] = Counter()
@@ -157,7 +161,7 @@ def count_sites(pages: Iterable[tuple[str, str]]) -> pa.Table:
         site = registered_domain(url)
         documents[site] += 1
         size[site] += len(text)
-        stripped = {line.strip() for line in text.split("\n")}
+        stripped = {without_marks(line) for line in text.split("\n")}
         lines[site].update(line for line in stripped if 0 < len(line) <= LONGEST_LINE)
     sites = sorted(documents)
     columns = (

@@ -54,8 +54,8 @@ def test_the_reason_is_the_first_failed_rule(rows: list[list[float]], data: st.D
 
 def test_a_value_on_the_bound_passes() -> None:
     """Catches: float32 signals compared with float64 bounds, where 0.3 is above 0.3."""
-    assert decided(table(1, repetition__duplicate_lines=0.3)) is None
-    assert decided(table(1, repetition__duplicate_lines=0.31)) == "repetition.duplicate_lines"
+    assert decided(table(1, gopher__ellipsis_lines=0.3)) is None
+    assert decided(table(1, gopher__ellipsis_lines=0.31)) == "gopher.ellipsis_lines"
     assert decided(table(1, gopher__words=50)) is None
     assert decided(table(1, gopher__words=49)) == "gopher.too_few_words"
 

@@ -56,6 +56,20 @@ def test_users_folder(tmp_path: Path) -> None:
     assert rules.cuts("a.c\nabc\n xxx \nxxy\n/x+/\nHOME\nXXX\nb-b\nb=b\nb=c") == [0, 2, 5, 7, 8]
 
 
+def test_rules_meet_lines_with_marks(tmp_path: Path) -> None:
+    """Catches: furniture that stays where it is marked as a heading or an item, and other lines cut for it."""
+    write_rules(tmp_path, "remove_lines: [Home, '- Help', '/Page [0-9]+/']")
+    rules = sites.rules_of(sites.load(tmp_path), "http://example.org/")
+    assert rules is not None
+    assert rules.cuts("- Home\n## Home\n> Page 2\n2. Page 3\n- Help\nHelp\n- Home sweet home\n| Home |") == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
 def test_later_folder_replaces_a_site(tmp_path: Path) -> None:
     """Catches: rules of two folders mixed, or the first one's kept."""
     for name in ("one", "two"):
@@ -101,6 +115,12 @@ def test_ranking() -> None:
     assert ranked["share_so_far"].to_pylist()[-1] == pytest.approx(1)
     assert sites.rank_sites([one, two], sites=1)["share_so_far"].to_pylist() == ranked["share"].to_pylist()[:1]
     assert sites.rank_sites([]).num_rows == 0
+
+
+def test_ranking_reads_through_marks() -> None:
+    """Catches: a line that is two as a heading here and an item there, and fences among the most repeated lines."""
+    pages = [("http://a.org/1", "# Menu\n```\nx\n```\n| --- |"), ("http://a.org/2", "- Menu\n```\ny\n```\n| --- |")]
+    assert sites.rank_sites([sites.count_sites(pages)])["lines"].to_pylist() == [[{"line": "Menu", "documents": 2}]]
 
 
 def test_ranking_remembers_the_frequent_lines() -> None:
