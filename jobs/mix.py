@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 
-HELP = "look at a run's mix, plan another, make it the run's, compare two"
+HELP = "look at a run's mix, plan another, make it the run's, compare two, search a better one"
 ACTIONS = {
     "show": "jobs.mix_show",
     "plan": "jobs.mix_plan",
     "set": "jobs.mix_set",
     "diff": "jobs.mix_diff",
+    "search": "jobs.mix_search",
 }
 
 
