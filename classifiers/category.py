@@ -18,6 +18,7 @@ from classifiers.taxonomy import load_taxonomy
 BEST = 5
 UNSURE = 0.2  # of the best leaf's probability: below it, the leaf is wrong more often than right
 INTERVAL = (5, 95)  # percentiles
+MARGIN = 0.04  # of the root of a share, on both sides: new sites differ from those counted by more than chance
 
 Shares = NDArray[np.float64]
 
@@ -40,24 +41,41 @@ def unsure(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     return scores.max(axis=1) < UNSURE
 
 
+def stated_shares(mass: NDArray[np.floating], level: str = "kind") -> Shares:
+    """What the probabilities themselves say: ``estimate_shares`` without its correction; 0 where there is no mass."""
+    place, names = _parts(level)
+    return np.bincount(place, mass / max(mass.sum(), 1e-12), len(names)).astype(np.float64)
+
+
 def estimate_shares(mass: NDArray[np.floating], level: str = "kind") -> tuple[Shares, Shares, Shares]:
     """(share, low, high): what a collection consists of, corrected for what the model confuses, with an interval.
 
     ``mass`` [200] is the sum or the mean of ``probabilities`` over its documents, weighted by tokens or not. ``level``
-    is ``kind`` or ``group``, in the order of the taxonomy, or ``category``: a leaf keeps its part of its group. The
-    interval is meant to hold 90 % of true shares (``models/category.md`` says how often it did); it covers what is not
-    known of the confusions, not the chance in which documents were collected.
+    is ``kind`` or ``group``, in the order of the taxonomy, or ``category``: a leaf keeps its part of its group.
+
+    The interval is meant to hold 90 % of true shares. In mixes of 1,000 pages of unseen sites it held 99 % of kinds,
+    groups and categories; where their shares were drawn at random, unlike any crawl, 83, 92 and 95 %; of 200 pages of a
+    crawl that were read to judge the model, 90, 80 and 94 %. It covers what is not known of the confusions, not the
+    chance in which documents were collected.
     """
-    taxonomy, calibration = load_taxonomy(), load_calibration()
-    leaves = mass.astype(np.float64) / mass.sum()
-    by_kind = level == "kind"
-    parts, names = (taxonomy.kind, taxonomy.kinds) if by_kind else (taxonomy.group, taxonomy.groups)
-    place = np.array([names.index(parts[leaf]) for leaf in taxonomy.leaves])
-    confusions = (calibration.kinds if by_kind else calibration.groups).astype(np.float64)
-    stated = np.bincount(place, weights=leaves, minlength=len(names)).astype(np.float64)
-    best, interval = unmix(stated, confusions), np.percentile(draw_shares(stated, confusions), INTERVAL, axis=0)
-    results = np.vstack([best, np.minimum(interval[0], best), np.maximum(interval[1], best)])
     if level == "category":
-        results = results[:, place] * leaves / np.maximum(stated[place], 1e-12)
-    share, low, high = results
-    return share, low, high
+        place, _ = _parts("group")
+        part = stated_shares(mass, "category") / np.maximum(stated_shares(mass, "group")[place], 1e-12)
+        share, low, high = (shares[place] * part for shares in estimate_shares(mass, "group"))
+        return share, *_widened(low, high)
+    calibration, stated = load_calibration(), stated_shares(mass, level)
+    confusions = (calibration.kinds if level == "kind" else calibration.groups).astype(np.float64)
+    share, (low, high) = unmix(stated, confusions), np.percentile(draw_shares(stated, confusions), INTERVAL, axis=0)
+    return share, *_widened(np.minimum(low, share), np.maximum(high, share))
+
+
+def _widened(low: Shares, high: Shares) -> tuple[Shares, Shares]:
+    return np.maximum(np.sqrt(low) - MARGIN, 0) ** 2, np.minimum(np.sqrt(high) + MARGIN, 1) ** 2
+
+
+def _parts(level: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """int64 [200]: the place of each leaf's kind or group, or its own, among the names of the level."""
+    taxonomy = load_taxonomy()
+    names = {"kind": taxonomy.kinds, "group": taxonomy.groups, "category": taxonomy.leaves}[level]
+    of_leaf = {"kind": taxonomy.kind, "group": taxonomy.group}.get(level, {})
+    return np.array([names.index(of_leaf.get(leaf, leaf)) for leaf in taxonomy.leaves]), names

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 import rules
-from classifiers import backends, webtype
+from classifiers import backends, category, webtype
 from classifiers.embedding import embed
 from classifiers.taxonomy import load_taxonomy
 from pipeline import exchange, tokens
@@ -21,7 +21,7 @@ from pipeline.config import Config, Models
 from pipeline.dedup import semantic
 from pipeline.documents import Documents, in_batches
 from pipeline.exchange import Exchange
-from pipeline.mix import mixes, shards
+from pipeline.mix import mixes, shards, shares
 from pipeline.mix.spec import load_spec
 from pipeline.prepare import drop_beaten, identified
 from pipeline.run import Counts, Phase, Run, Step, file_sha256, once, over_partitions, over_parts
@@ -34,9 +34,12 @@ MODEL_SIGNALS = pa.schema(
         "category": pa.string(),
         "category.confidence": pa.float32(),
         "categories": pa.string(),  # JSON: the best five with their probabilities
+        "unsure": pa.bool_(),  # no category is probable: the best one is wrong more often than right
+        "groups": pa.string(),  # JSON: the probability of every group that has GROUP_SHOWN of it
         "kinds": pa.string(),  # JSON: the probability of every kind
     }
 )
+GROUP_SHOWN = 0.005  # of the probability, at least
 CENTROID_SAMPLE = 50_000  # vectors
 SMALLEST_VOCABULARY = 4096
 CHARACTERS_A_TOKEN = 200  # of the sample: a vocabulary that is larger would hold tokens seen a few times only
@@ -53,7 +56,8 @@ def score(run: Run, index: int) -> Counts:
             types = backends.webtype_probabilities(texts, documents.facts(rows), settings.webtype_model)
         with counts.timed("category"):
             leaves = backends.category_probabilities(texts, settings.category_model)
-        signals = [_signals(*pair) for pair in zip(types.tolist(), leaves.tolist(), strict=True)]
+        doubtful = category.unsure(leaves).tolist()
+        signals = [_signals(*each) for each in zip(types.tolist(), leaves.tolist(), doubtful, strict=True)]
         return pa.Table.from_pylist(signals, MODEL_SIGNALS)
 
     documents.write_signals("models", in_batches(documents, measure, MODEL_SIGNALS))
@@ -66,13 +70,14 @@ def given_models(config: Config) -> list[str]:
     return [*backends.fingerprint(models.category_model), *backends.fingerprint(models.webtype_model)]
 
 
-def _signals(types: list[float], leaves: list[float]) -> dict[str, Any]:
+def _signals(types: list[float], leaves: list[float], unsure: bool) -> dict[str, Any]:
     """What is stored of one document's probabilities."""
     taxonomy = load_taxonomy()
     by_type = _ranked(dict(zip(webtype.TYPES, types, strict=True)))
     by_leaf = _ranked(dict(zip(taxonomy.leaves, leaves, strict=True)))
-    by_kind = dict.fromkeys(taxonomy.kinds, 0.0)
+    by_group, by_kind = dict.fromkeys(taxonomy.groups, 0.0), dict.fromkeys(taxonomy.kinds, 0.0)
     for leaf, probability in by_leaf:
+        by_group[taxonomy.group[leaf]] += probability
         by_kind[taxonomy.kind[leaf]] += probability
     return {
         "webtype": by_type[0][0],
@@ -81,6 +86,8 @@ def _signals(types: list[float], leaves: list[float]) -> dict[str, Any]:
         "category": by_leaf[0][0],
         "category.confidence": by_leaf[0][1],
         "categories": _json(by_leaf[:5]),
+        "unsure": unsure,
+        "groups": _json([pair for pair in _ranked(by_group) if pair[1] >= GROUP_SHOWN]),
         "kinds": _json(_ranked(by_kind)),
     }
 
@@ -263,6 +270,10 @@ def _texts(index: int) -> str:
     return f"exchange/shards/texts-{index:05d}.arrow"
 
 
+def _mass(index: int) -> str:
+    return f"exchange/shards/mass-{index:05d}.parquet"
+
+
 def _present(index: int) -> str:
     return f"exchange/shards/present-{index:05d}.json"
 
@@ -282,13 +293,32 @@ def write_shards(run: Run, leaf: int) -> Counts:
     return Counts()
 
 
+def count_mass(run: Run, index: int) -> Counts:
+    """What the documents of a part truly consist of, cell by cell."""
+    documents = Documents(run, index, "shards")
+    columns = {
+        "language": documents.signals("prepare", ["language"])["language"],
+        "quality": documents.signals("rules", ["quality"])["quality"],
+        "tokens": documents.signals("tokens", ["tokens"])["tokens"],
+    }
+    judged = documents.signals("models", ["category", "categories", "groups"])
+    table = pa.table(columns | dict(zip(judged.column_names, judged.columns, strict=True)))
+    mass = shares.count_mass(table.take(pa.array(documents.rows)))
+    run.folder.write_table(_mass(index), shares.to_table(mass))
+    return Counts()
+
+
 def finish_shards(run: Run, _: int) -> Counts:
-    """The manifest of all shards, and the tokens of every category, language and quality band."""
+    """The manifest of all shards, the tokens of every category, language and quality band, and their mass."""
     entries = [run.folder.read_json(f"exchange/shards/entries-{leaf:05d}.json") for leaf in over_categories(run)]
     run.folder.write_json(
         "shards/manifest.json", shards.manifest([file for entry in entries for file in entry["files"]])
     )
     run.folder.write_json("cells.json", [cell for entry in entries for cell in entry["cells"]])
+    total: shares.Mass = {}
+    for index in range(len(run.parts)):
+        shares.add_mass(total, shares.from_table(run.folder.read_table(_mass(index))))
+    run.folder.write_table(shares.FILE, shares.to_table(total))
     return Counts()
 
 
@@ -340,12 +370,13 @@ SHARDS = Step(
     name="shards",
     phases=(
         Phase("send", send_texts, over_parts),
+        Phase("mass", count_mass, over_parts),
         Phase("write", write_shards, over_categories),
         Phase("finish", finish_shards, once),
     ),
     settings=("balance.shard_megabytes",),
-    code=("pipeline/mix/shards.py",),
-    outputs=("shards", "cells.json", "signals/tokens"),
+    code=("pipeline/mix/shards.py", "pipeline/mix/shares.py"),
+    outputs=("shards", "cells.json", shares.FILE, "signals/tokens"),
     scratch=("exchange/shards",),
 )
 

@@ -41,6 +41,9 @@ TINY = 1e-300  # in place of a divisor that may be 0
 class Plan:
     """A solved mix. Shares are shares of tokens and sum to 1; ``repeats`` is tokens read / unique tokens.
 
+    Shares of categories count each document for the one category that it was assigned to, since a mix draws whole
+    documents. What they truly consist of is another number: see shares.py.
+
     categories: category, group, kind, documents, unique_tokens, share_before, target_share, share_after, repeats,
     shortfall (what the solved share lacks to its target) and surplus (what it took of others' shortfall).
     languages, bands: language or band, and the same from documents on.

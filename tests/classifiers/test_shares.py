@@ -1,5 +1,8 @@
 """Shares of a collection: sums, order, intervals, and the correction of known confusions."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +12,9 @@ from classifiers import category
 from classifiers.calibration import INPUTS, STEPS_OF_DRAWS, draw_shares, load_calibration, measure_inputs, unmix
 from classifiers.features import hash_texts
 from classifiers.taxonomy import load_taxonomy
+from classifiers.training.data import LABELS
+from pipeline.extraction import make_extractor
+from pipeline.reading import Part, read
 
 LEVELS = {"kind": 10, "group": 20, "category": 200}
 CONFUSIONS = np.array([[80.0, 20.0, 0.1], [10.0, 85.0, 5.0], [0.1, 30.0, 70.0]])
@@ -54,6 +60,32 @@ def test_a_leaf_without_mass_gets_none_and_groups_agree_with_their_leaves() -> N
             share for leaf, share in zip(taxonomy.leaves, by_leaf, strict=True) if taxonomy.group[leaf] == group
         ]
         assert sum(of_group) == pytest.approx(by_group[place])
+
+
+def test_stated_shares_are_the_mass_itself() -> None:
+    taxonomy = load_taxonomy()
+    mass = np.arange(200.0)
+    assert category.stated_shares(mass, "category") == pytest.approx(mass / mass.sum())
+    for level, part, names in (("kind", taxonomy.kind, taxonomy.kinds), ("group", taxonomy.group, taxonomy.groups)):
+        of_name = [sum(mass[place] for place, leaf in enumerate(taxonomy.leaves) if part[leaf] == n) for n in names]
+        assert category.stated_shares(mass, level) == pytest.approx(np.array(of_name) / mass.sum())
+
+
+def test_intervals_hold_the_shares_of_pages_that_were_read(shared: Path) -> None:
+    """Would catch intervals that promise more than the model knows; of 200 pages of a crawl, never trained on."""
+    judged = list(csv.DictReader(LABELS.with_name("judged.csv").open(encoding="utf-8", newline="")))
+    labels, taxonomy, extractor = {row["page"]: row["leaf"] for row in judged}, load_taxonomy(), make_extractor()
+    texts: dict[str, str] = {}
+    for path in sorted((shared / "crawl").glob("dev-*.warc.gz")):
+        for record in read(Part(str(path))):
+            if record.reason is None and record.url in labels:
+                texts[record.url] = extractor.extract(record.body, record.url).text or ""
+    extractor.close()
+    mass = category.probabilities(list(texts.values())).sum(axis=0)
+    for level, part, names in (("kind", taxonomy.kind, taxonomy.kinds), ("group", taxonomy.group, taxonomy.groups)):
+        true = np.array([sum(part[labels[page]] == name for page in texts) for name in names]) / len(texts)
+        _, low, high = category.estimate_shares(mass, level)
+        assert ((true >= low) & (true <= high)).mean() >= 0.75
 
 
 def test_totals_and_means_give_the_same_shares() -> None:

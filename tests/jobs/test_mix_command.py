@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
+from classifiers.taxonomy import load_taxonomy
 from jobs.cli import main
 from pipeline import tokens
-from pipeline.mix import shards
+from pipeline.mix import shards, shares
 from pipeline.mix.repeats import record_numbers, repeat_count
 from pipeline.mix.spec import NAMED
 from pipeline.storage import Folder
@@ -24,6 +27,7 @@ FIELDS = {
     "category", "group", "kind", "documents", "unique_tokens", "share_before", "target_share", "share_after", "repeats",
     "shortfall",
 }  # fmt: skip
+ESTIMATES = {f"estimated_{when}{end}" for when in ("before", "after") for end in ("", "_low", "_high")}
 EVIL = "Title \x1b[31m[bold]\u202e"
 
 
@@ -62,6 +66,20 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     capsys.readouterr()
     assert main(["mix", *map(str, arguments), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(params=["default", "own.npz"])
+def estimated_run(run: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The same run with its mass: of each document a fifth is spam; by crawlmix's category model or the user's own."""
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    (copy / "run.yaml").write_text(f"balance: {{models: {{category_model: {request.param}}}}}")
+    leaves, mass = load_taxonomy().leaves, {}
+    for cell in json.loads((copy / "cells.json").read_text()):
+        row = mass[shards.Cell(cell["category"], cell["language"], cell["band"])] = np.zeros(len(leaves))
+        row[leaves.index(cell["category"])] = 0.8 * cell["tokens"]
+        row[leaves.index("seo_spam")] = 0.2 * cell["tokens"]
+    Folder(str(copy)).write_table(shares.FILE, shares.to_table(mass))
+    return copy
 
 
 def files(run: Path) -> dict[str, bytes]:
@@ -141,6 +159,57 @@ def test_diff_of_a_mix_with_itself_is_nothing(run: Path, capsys: pytest.CaptureF
         assert not row["enters"] and not row["leaves"]
 
 
+@pytest.mark.parametrize("by", ["kind", "group", "category"])
+def test_show_states_what_the_documents_truly_hold(
+    estimated_run: Path, by: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches counted best guesses sold as true shares, rows that do not add up, and an interval that nobody knows."""
+    own = "own.npz" in (estimated_run / "run.yaml").read_text()
+    rows = printed(capsys, "show", estimated_run, "--by", by)
+    assert all(row.keys() >= {by, *FIELDS - {"category", "group", "kind"}, *ESTIMATES} for row in rows)
+    for field in ("share_before", "share_after", "estimated_before", "estimated_after"):
+        assert sum(row[field] for row in rows) == pytest.approx(1)
+    (spam,) = [row for row in rows if row[by] in ("seo_spam", "boilerplate_harm", "adult_or_harm")]
+    assert spam["documents"] == 0 and spam["repeats"] == 0
+    for row in rows:
+        for field in ("estimated_before", "estimated_after"):
+            assert own or row[f"{field}_low"] <= row[field] <= row[f"{field}_high"]
+            assert not own or row[f"{field}_low"] is row[f"{field}_high"] is None
+    assert not own or (spam["estimated_before"], spam["estimated_after"]) == pytest.approx((0.2, 0.2))
+    assert main(["mix", "show", str(estimated_run), "--by", by]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(spam[by]))
+    assert line.count("(") == (0 if own else 2)
+    assert not own or line.count(" 20.0% ") == 2
+
+
+def test_show_says_what_its_estimates_are(estimated_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches stated mass that looks like a corrected estimate."""
+    own = "own.npz" in (estimated_run / "run.yaml").read_text()
+    assert main(["mix", "show", str(estimated_run)]) == 0
+    shown = capsys.readouterr().out
+    assert ("no correction, no interval" in shown) == own
+    assert ("(90 % interval)" in shown) != own
+
+
+def test_show_of_an_older_run_says_how_to_get_estimates(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mix", "show", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "crawlmix run again adds it" in shown and " estimated " not in shown.split("before, target")[0]
+    assert not any(ESTIMATES & row.keys() for row in printed(capsys, "show", run))
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_a_narrow_terminal_still_names_the_rows(
+    estimated_run: Path, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches numbers that leave no room for the name that they belong to."""
+    monkeypatch.setattr("jobs.mix_show.wide_console", lambda: Console(width=columns))
+    assert main(["mix", "show", str(estimated_run), "--by", "group"]) == 0
+    shown = capsys.readouterr().out
+    assert "\nfiction_creative " in shown and "…" not in shown
+    assert " docs " in shown or columns == 80
+
+
 @pytest.mark.parametrize("by", ["kind", "group", "category", "language", "band"])
 def test_tables_hold_every_row_and_no_control_character(run: Path, by: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches page text that steers the terminal, and names that are cut where no terminal limits the width."""
@@ -197,8 +266,6 @@ def test_what_cannot_be_is_refused_in_one_sentence(
 
 def test_a_mix_of_other_shards_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches a saved mix that outlives a run whose thresholds changed."""
-    import shutil
-
     copy = shutil.copytree(run, tmp_path / "run")
     manifest = json.loads((copy / shards.MANIFEST).read_text())
     (copy / shards.MANIFEST).write_text(json.dumps(manifest | {"tokens": manifest["tokens"] + 1}))
