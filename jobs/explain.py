@@ -88,15 +88,17 @@ def _short(value: Any) -> str:
 
 
 def _print_text(console: Console, life: dict[str, Any]) -> None:
-    """The document's text with the lines that were taken out struck through."""
+    """The document's text with all that was taken out struck through, in its place."""
     from rich.text import Text
 
     cut = {edit["line"]: edit for edit in life["edits"] if "line" in edit}
+    clutter = [edit for edit in life["edits"] if "before" in edit]
     console.print(Text("text", style="bold"))
-    for number, line in enumerate(life["text"].split("\n")):
-        console.print(Text(printable(line), style="strike red" if number in cut else ""))
+    for number, line in enumerate([*life["text"].split("\n"), None]):
+        while clutter and (line is None or clutter[0]["before"] <= number):
+            edit = clutter.pop(0)
+            console.print(Text.assemble((printable(edit["text"]), "strike red"), (f"  {edit['reason']}", "dim")))
+        if line is not None:
+            console.print(Text(printable(line), style="strike red" if number in cut else ""))
         if number in cut:
             console.print(Text(f"  ↑ {cut[number]['reason']}", style="dim"))
-    for edit in life["edits"]:
-        if "line" not in edit:
-            console.print(Text.assemble((printable(edit["text"]), "strike red"), (f"  {edit['reason']}", "dim")))

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", action="store_true", help="print every block with its score; + is main text")
     parser.add_argument("--format", choices=("markdown", "text"), default="markdown")
     parser.add_argument("--comments", action="store_true", help="keep what users wrote below an article")
-    parser.add_argument("--extractor", default="learned", help="default: learned; or trafilatura")
+    parser.add_argument("--extractor", default="learned", help="default: learned; or trafilatura, resiliparse")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,11 +71,13 @@ def _crawled(page: str, run: str) -> Record:
 
 def _print_scores(record: Record, comments: bool) -> None:
     from pipeline.errors import UserError
+    from pipeline.extraction import Source
+    from pipeline.extraction.blocks import parse
     from pipeline.extraction.decode import decode
     from pipeline.extraction.learned import Learned
 
     if record.text is not None:
         raise UserError("the page is text already: it has no blocks to score")
-    html = decode(record.body, record.charset).text
-    for score, chosen, text in Learned(comments).blocks(html, record.url):
+    html = decode(record.body, record.charset).utf8
+    for score, chosen, text in Learned(comments).blocks(Source(html, parse(html, record.url), record.url)):
         print(f"{score:.2f} {'+' if chosen else '-'} {' '.join(text.split())}")

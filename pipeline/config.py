@@ -31,7 +31,7 @@ class Url(Settings):
 class Extraction(Settings):
     """From HTML to main text. Limits are counted, not timed, so that they cut the same pages in every run."""
 
-    extractor: str = "learned"  # or trafilatura, the reference
+    extractor: str = "learned"  # or trafilatura, the reference, or resiliparse, where it is installed
     model: str = ""  # folder of a model that train-extractor wrote, for the learned extractor
     comments: bool = False  # keep what users wrote below an article
     format: Literal["markdown", "text"] = "markdown"  # marks of headings, lists, tables, code; learned extractor only

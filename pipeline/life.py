@@ -13,7 +13,7 @@ from pipeline.mix.repeats import weights_of
 from pipeline.mix.shards import cells_of
 from pipeline.run import Run, part_name
 
-JSON_SIGNALS = ("languages", "facts", "webtypes", "categories", "kinds")
+JSON_SIGNALS = ("languages", "facts", "webtypes", "categories", "kinds", "groups")
 SIGNALS = ("prepare", "exact", "rules", "near", "models", "semantic", "tokens")
 
 
@@ -43,7 +43,7 @@ def _life(run: Run, part: int, place: int, row: dict[str, Any]) -> dict[str, Any
         "detail": row["detail"],
         "tokens": row["tokens"],
         "signals": signals,
-        "edits": [{"step": "extract", "text": text, "reason": reason} for text, reason in removed]
+        "edits": [{"step": "extract", "before": line, "text": text, "reason": reason} for text, reason, line in removed]
         + ([] if document is None else _cut_lines(run, part, document)),
         "category": signals.get("category"),
         "repeats": _repeats(run, signals) if row["verdict"] == "kept" else None,

@@ -30,7 +30,7 @@ PREPARE_SIGNALS = pa.schema(
         "languages": pa.string(),  # JSON: the best three with their confidence
         "charset": pa.string(),
         "facts": pa.string(),  # JSON: what the extractor measured of the page
-        "removed": pa.string(),  # JSON: [[text, reason], …] of what the extractor took out, where it tells
+        "removed": pa.string(),  # JSON: [[text, reason, line before which it stood], …], where the extractor tells
     }
 )
 
@@ -124,7 +124,7 @@ def _enter(record: Record, book: Book, settings: config.Prepare, counts: Counts)
         }
     )
     facts = json.dumps(page.facts, ensure_ascii=False, sort_keys=True)
-    removed = json.dumps(page.removed, ensure_ascii=False) if page.removed else None
+    removed = json.dumps(page.removed.rows(), ensure_ascii=False) if page.removed.texts else None
     book.signals.append({"charset": page.charset, "facts": facts, "removed": removed})
 
 

@@ -190,7 +190,7 @@ def _read(run: Run, part: int, rows: list[int]) -> Iterator[dict[str, Any]]:
             "quality": round(document["quality"], 4),
             "lines": excerpt([final_text(line, pii) for line in text.split("\n")], reasons),
             "removed": [
-                [shorten(final_text(block, pii), BLOCK_CHARACTERS), reason] for block, reason in likeliest(removed)
+                [shorten(final_text(block, pii), BLOCK_CHARACTERS), reason] for block, reason, _ in likeliest(removed)
             ],
             "removed_count": len(removed),
         }
@@ -220,7 +220,7 @@ def excerpt(
     return shown + [(number, shorten(lines[number], BLOCK_CHARACTERS), reasons[number]) for number in later]
 
 
-def likeliest(removed: list[tuple[str, str]], count: int = REMOVED_BLOCKS) -> list[tuple[str, str]]:
+def likeliest(removed: list[tuple[str, str, int]], count: int = REMOVED_BLOCKS) -> list[tuple[str, str, int]]:
     """The ``count`` blocks that were nearest to being kept, in the order of the page.
 
     Reasons end in a score of fixed width ("clutter 0.07"), so their order is that of the scores.

@@ -23,11 +23,11 @@ from classifiers.training.alignment import block_labels, tokens
 from classifiers.training.clutter_net import ClutterNet, Example, Schedule, train
 from classifiers.training.lexicon import learn, observations
 from pipeline.extraction.blocks import parse
+from pipeline.extraction.choice import choose
 from pipeline.extraction.columns import END, START
 from pipeline.extraction.decode import decode
 from pipeline.extraction.features import Lexicon, Page, describe, features
-from pipeline.extraction.measures import LENGTH
-from pipeline.extraction.model import Model, choose, model_of, scores
+from pipeline.extraction.model import Model, model_of, scores
 
 FOLDS: Final = 5
 _INNER_FOLDS: Final = 5  # a page's features come from a lexicon that its site had no part in
@@ -69,7 +69,7 @@ def load(path: Path) -> list[LabelledPage]:
 
 
 def labelled(row: dict[str, Any]) -> LabelledPage:
-    source = decode(row["html"]).text.encode("utf-8", "replace")
+    source = decode(row["html"]).utf8
     tree = parse(source, row.get("url") or "")
     tree = tree._replace(
         text=tree.text.copy(), blocks=tree.blocks.copy(), elements=tree.elements.copy(), words=tree.words.copy()
@@ -106,14 +106,14 @@ def _lexicon(pages: Sequence[LabelledPage]) -> Lexicon:
 
 
 def _example(page: LabelledPage, lexicon: Lexicon) -> Example:
-    rows, spans = features(page.page, lexicon)
+    found = features(page.page, lexicon)
     known = page.labels >= 0
     importance = np.where(known, np.sqrt(page.tokens) + 0.3, 0)
     return Example(
-        rows,
-        spans,
+        found.rows(),
+        found.spans,
         page.page.groups,
-        np.log1p(page.page.measures[:, LENGTH]) + np.float32(0.1),
+        found.own[:, 0] + np.float32(0.1),
         np.maximum(page.labels, 0),
         np.where(known, page.tokens, 0).astype(np.float32),
         (importance / max(1e-6, importance.sum())).astype(np.float32),
@@ -122,7 +122,7 @@ def _example(page: LabelledPage, lexicon: Lexicon) -> Example:
 
 def evaluate(model: Model, pages: Sequence[LabelledPage]) -> list[float]:
     """F1 of each page."""
-    return [page.f1(choose(scores(page.page, model), page.page.measures)) for page in pages]
+    return [page.f1(choose(page.page, scores(page.page, model))) for page in pages]
 
 
 def cross_validate(

@@ -1,25 +1,45 @@
 """From the bytes of a page to its main text: decode, measure, apply limits, extract, clean.
 
 This module is the contract and imports nothing heavy, as the sandbox's child process passes through it. A backend is
-called with a decoded page and its URL and returns the main text and what it left out; BACKENDS names those there are.
+called with a decoded and parsed page and returns the main text and what it left out; BACKENDS names those there are.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from pipeline.extraction.blocks import Tree
     from pipeline.schema import Record
 
-_PAGE_MEMORY = 1_200_000_000  # bytes that trafilatura may take for one page
+_PAGE_MEMORY = 1_200_000_000  # bytes that a sandboxed backend may take for one page
 
 
-Removed: TypeAlias = list[tuple[str, str]]  # (text, why), where the backend tells
+class Removed(NamedTuple):
+    """What a backend left out of a page, where it tells: texts, why, and before which line of the main text each stood.
+    Three lists, since Python's collector of garbage looks at every tuple and at no string."""
+
+    texts: Sequence[str] = ()
+    reasons: Sequence[str] = ()
+    lines: Sequence[int] = ()
+
+    def rows(self) -> list[tuple[str, str, int]]:
+        return list(zip(self.texts, self.reasons, self.lines, strict=True))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A page as backends get it: decoded, in UTF-8 without control characters, and parsed."""
+
+    html: bytes
+    tree: Tree
+    url: str = ""
 
 
 @dataclass
@@ -35,12 +55,12 @@ class Extracted:
     reason: str | None = None
     quarantined: bool = False
     detail: str = ""  # one phrase for people
-    removed: Removed = field(default_factory=list)
+    removed: Removed = field(default_factory=Removed)
 
 
 class Extractor(Protocol):
-    def extract(self, html: bytes, url: str | None = None, http_charset: str = "") -> Extracted:
-        """The main text of a page. Never raises for what a page holds."""
+    def extract(self, html: bytes, url: str | None = None, http_charset: str = "", crawled: str = "") -> Extracted:
+        """The main text of a page. ``crawled``: when, ISO 8601. Never raises for what a page holds."""
 
     def page(self, record: Record) -> Extracted:
         """The text of a record: extracted from its HTML, or only cleaned where it came as text."""
@@ -49,8 +69,8 @@ class Extractor(Protocol):
 
 
 class Backend(Protocol):
-    def __call__(self, page: str, url: str, /) -> tuple[str, Removed]:
-        """The main text of a decoded page, lines joined by newlines, "" where there is none; and what was left out.
+    def __call__(self, page: Source, /) -> tuple[str, Removed]:
+        """The main text of a page, lines joined by newlines, "" where there is none; and what was left out.
 
         Raises sandbox.Timeout and sandbox.Crash for a page that cannot be read.
         """
@@ -74,15 +94,20 @@ def _learned(settings: Settings) -> Backend:
     return Learned(settings.comments, settings.markdown, settings.model)
 
 
-def _trafilatura(settings: Settings) -> Backend:
+def _sandboxed(package: str, settings: Settings) -> Backend:
     from pipeline.extraction.sandbox import Sandbox, SandboxedBackend
 
-    own = {"comments": settings.comments}  # plain text: its Markdown loses more tables and code
-    main_text = Sandbox("pipeline.extraction.trafilatura:main_text", own, settings.timeout_s, _PAGE_MEMORY)
-    return SandboxedBackend(main_text)
+    if importlib.util.find_spec(package) is None:
+        raise UserError(f"the extractor {package} is not installed: run pip install {package}")
+    own = {"comments": settings.comments}  # plain text: the Markdown of others loses more tables and code
+    return SandboxedBackend(Sandbox(f"pipeline.extraction.{package}:main_text", own, settings.timeout_s, _PAGE_MEMORY))
 
 
-BACKENDS: dict[str, Callable[[Settings], Backend]] = {"learned": _learned, "trafilatura": _trafilatura}
+BACKENDS: dict[str, Callable[[Settings], Backend]] = {
+    "learned": _learned,
+    "trafilatura": functools.partial(_sandboxed, "trafilatura"),
+    "resiliparse": functools.partial(_sandboxed, "resiliparse"),
+}
 
 
 def make_extractor(

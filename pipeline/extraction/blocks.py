@@ -26,7 +26,6 @@ from pipeline.extraction.columns import (
     GROUP,
     HAS_HEADER,
     HAS_TABLE,
-    HAS_VERBATIM,
     IS_HIDDEN,
     KIND,
     LAST,
@@ -46,22 +45,24 @@ from pipeline.extraction.elements import (
     FNV_PRIME,
     FNV_START,
     HABITS,
-    LINE_NUMBER_CLASSES,
+    LINE_NUMBER,
+    MATHML,
     RAW,
     SCOPE,
     SKIPPED,
     SPECIAL,
     TAG,
-    TEX_IMAGE_CLASSES,
-    UNREAD_CLASSES,
+    TEX_IMAGE,
+    UNREAD,
     VOID,
-    is_in,
+    class_kind,
     kernel,
     packed,
     tag_of,
 )
 from pipeline.extraction.markup import (
     ALT,
+    ALTTEXT,
     ATTRIBUTES,
     CLASS,
     DISPLAY,
@@ -70,6 +71,7 @@ from pipeline.extraction.markup import (
     HREF,
     ID,
     ITEMPROP,
+    NUMBER,
     ROLE,
     STYLE,
     TYPE,
@@ -82,14 +84,17 @@ from pipeline.extraction.markup import (
     read_reference,
     tag_name,
 )
-from pipeline.extraction.tables import join_rows
+from pipeline.extraction.tables import CELL_ROOM, join_rows
 
 MAX_DEPTH: Final = 512  # elements nested deeper are read as if they stood in the last one
 GAP: Final = 3  # room for what parts cells
 _MAX_WORDS = 16  # of an element's class, id, role and itemprop
+_LONGEST_MARGIN = 64  # bytes before the first text of a line in pre
 _LITTLE_TEXT = 500  # bytes, with which a page may have its text in noscript
 
-# The state of the pass. PRE, SKIP and LINK are the depth of the element that opened them, 0 where none is open.
+# The state of the pass. PRE, SKIP and LINK are the depth of the element that opened them, 0 where none is open. From
+# TAGS on it counts: start tags, those of links and images, inline elements that are open in the innermost block, the
+# greatest depth, the most attributes of a tag.
 (
     TEXT,
     BLOCKS,
@@ -110,8 +115,15 @@ _LITTLE_TEXT = 500  # bytes, with which a page may have its text in noscript
     TEX_END,
     TITLE_START,
     TITLE_END,
+    MATH_END,
     NOSCRIPTS,
-) = range(20)
+    TAGS,
+    LINK_TAGS,
+    IMAGES,
+    INLINE,
+    DEEPEST,
+    MOST_ATTRIBUTES,
+) = range(27)
 
 _ROOT, _BODY, _HR, _BR, _IMG, _A, _P, _LI, _UL, _OL, _MENU, _DIR, _DL, _DD, _DT = (
     TAG[name]
@@ -121,9 +133,10 @@ _TABLE, _TR, _TD, _TH, _TBODY, _THEAD, _TFOOT, _CAPTION, _PRE, _LISTING, _H1, _H
     TAG[name]
     for name in ["table", "tr", "td", "th", "tbody", "thead", "tfoot", "caption", "pre", "listing", "h1", "h6"]
 )
-_MATH, _SCRIPT, _TITLE, _NOSCRIPT, _PLAINTEXT, _UNKNOWN, _TEXTAREA, _SPAN = (
-    TAG[name] for name in ["math", "script", "title", "noscript", "plaintext", "unknown", "textarea", "span"]
+_MATH, _SCRIPT, _TITLE, _NOSCRIPT, _PLAINTEXT, _XMP, _UNKNOWN, _TEXTAREA = (
+    TAG[name] for name in ["math", "script", "title", "noscript", "plaintext", "xmp", "unknown", "textarea"]
 )
+_SPAN, _CODE, _BUTTON, _SUP = (TAG[name] for name in ["span", "code", "button", "sup"])
 _MATH_NAME, _ANNOTATION_NAME = np.uint64(packed("math")), np.uint64(packed("annotation"))
 
 
@@ -160,9 +173,9 @@ def parse(page: bytes, url: str = "") -> Tree:
 
 
 def _parsed(source: NDArray[np.uint8], address: NDArray[np.uint8], scripting_off: bool) -> Tree:
-    tags = int(np.count_nonzero(source == 60)) + 2
+    tags = count_signs(source) + 2
     tree = Tree(
-        np.zeros(20, np.int64),
+        np.zeros(27, np.int64),
         np.empty(len(source) + len(source) // 4 + 2 * tags + 64, np.uint8),  # &nLt; becomes six bytes
         np.empty((2 * tags, 6), np.int32),
         np.empty((tags, 10), np.int32),
@@ -173,13 +186,22 @@ def _parsed(source: NDArray[np.uint8], address: NDArray[np.uint8], scripting_off
     _push_root(address, tree)
     _parse(source, tree, np.zeros(ATTRIBUTES, np.int64), scripting_off)
     state = tree.state
-    state[BLOCKS] = join_rows(tree.text, tree.blocks, tree.elements[: state[ELEMENTS]], state[BLOCKS])
+    state[BLOCKS] = join_rows(tree.text, tree.blocks, tree.elements[: state[ELEMENTS]], state[BLOCKS], state[TEXT])
     return tree._replace(
         text=tree.text[: state[TEXT]],
         blocks=tree.blocks[: state[BLOCKS]],
         elements=tree.elements[: state[ELEMENTS]],
         words=tree.words[: state[WORD]],
     )
+
+
+@kernel
+def count_signs(source: NDArray[np.uint8]) -> int:
+    """How many ``<`` a page has, a bound on its tags."""
+    count = 0
+    for byte in source:
+        count += byte == 60
+    return count
 
 
 @kernel
@@ -214,7 +236,7 @@ def _push_root(address: NDArray[np.uint8], tree: Tree) -> None:
     root = tree.elements[0]
     root[:] = 0
     root[PARENT], root[ELEMENT_TAG] = -1, _ROOT
-    _split_words(address, 0, len(address), tree, _MAX_WORDS)
+    _read_words(address, 0, len(address), tree, _MAX_WORDS, FNV_START)
     root[WORDS_END] = tree.state[WORD]
 
 
@@ -237,33 +259,39 @@ def _text(source: NDArray[np.uint8], at: int, end: int, tree: Tree) -> int:
         source[at] == 60 and state[SPACE] and at + 1 < end and source[at + 1] > 32 and _is_markup(source[at + 1])
     ):
         return at
-    first = True
-    before = -1
-    while at < end and (first or source[at] != 60):
+    text, place, gap = tree.text, state[TEXT], state[SPACE] or state[BREAKS]
+    first, linked = at, 0  # a "<" that is no markup may be the first byte
+    while at < end and (source[at] != 60 or at == first):
         byte = source[at]
+        if byte <= 32 or (byte == 0xC2 and at + 1 < end and source[at + 1] == 0xA0):
+            at += 2 if byte == 0xC2 else 1
+            state[SPACE] = gap = 1
+            continue
         code, code2, after = np.int64(byte), 0, at + 1
         if byte == 38:
             code, code2, after = read_reference(source, at, end)
-        elif byte == 0xC2 and after < end and source[after] == 0xA0:
-            code, after = 32, at + 2
-        if code <= 32 or (byte == 38 and code == 0xA0):
-            state[SPACE] = 1
+            if code <= 32 or code == 0xA0:
+                state[SPACE] = gap = 1
+                at = after
+                continue
+        if gap:
+            state[TEXT] = place
+            _put_break(tree)
+            linked += linked > 0 and state[TEXT] > place
+            place, gap = state[TEXT], 0
+        before = place
+        if byte == 38:
+            place = put_character(text, place, code)
+            if code2:
+                place = put_character(text, place, code2)
         else:
-            if state[SPACE] or state[BREAKS]:
-                _put_break(tree)
-            if before < 0:
-                before = state[TEXT]
-            if byte == 38:
-                state[TEXT] = put_character(tree.text, state[TEXT], code)
-                if code2:
-                    state[TEXT] = put_character(tree.text, state[TEXT], code2)
-            else:
-                tree.text[state[TEXT]] = byte
-                state[TEXT] += 1
-        first = False
+            text[place] = byte
+            place += 1
+        linked += place - before
         at = after
-    if state[LINK] and before >= 0:
-        state[LINKED] += state[TEXT] - before
+    state[TEXT] = place
+    if state[LINK]:
+        state[LINKED] += linked
     return at
 
 
@@ -330,6 +358,8 @@ def _end_block(tree: Tree) -> None:
     while end > start and text[end - 1] <= 32:
         end -= 1
     if end > start:
+        if state[PRE]:
+            start = _first_line(text, start)
         element = tree.stack[max(0, state[TOP])]
         while not HABITS[tree.elements[element, ELEMENT_TAG]] & BLOCK:
             element = tree.elements[element, PARENT]
@@ -346,6 +376,17 @@ def _end_block(tree: Tree) -> None:
     state[LINK_COUNT] = 1 if state[LINK] else 0
 
 
+@kernel
+def _first_line(text: NDArray[np.uint8], start: int) -> int:
+    """Where the first line begins that is not blank."""
+    at = start
+    while text[at] <= 32:
+        if text[at] == 10:
+            start = at + 1
+        at += 1
+    return start
+
+
 # ---------------------------------------------------------------- tags
 @kernel
 def _start_tag(
@@ -358,6 +399,8 @@ def _start_tag(
     if tag == 0 and custom:
         tag = _UNKNOWN
     at = read_attributes(source, at, attributes)
+    state[TAGS] += 1
+    state[MOST_ATTRIBUTES] = max(state[MOST_ATTRIBUTES], attributes[NUMBER])
     habits = HABITS[tag]
     if habits & (RAW | SKIPPED):
         if tag == _NOSCRIPT and scripting_off:
@@ -367,16 +410,21 @@ def _start_tag(
     if tag == _BR:
         _line_end(tree)
     elif tag == _IMG:
-        if attributes[CLASS + 1] and attributes[ALT + 1] and not state[SKIP]:
-            if _has_class(source, attributes, TEX_IMAGE_CLASSES):
-                _formula(source, attributes[ALT], attributes[ALT + 1], tree, False)
+        state[IMAGES] += 1
+        if attributes[ALT + 1] and not state[SKIP]:
+            _image(source, tree, attributes)
     elif tag == _MATH:
         return _math(source, at, tree, attributes)
     elif habits & BLOCK:
         _open_block(source, tree, attributes, tag)
     elif not habits & VOID:
+        state[INLINE] += 1
+        state[DEEPEST] = max(state[DEEPEST], state[TOP] + state[INLINE])
         if tag == _A:
+            state[LINK_TAGS] += 1
             _open_link(tree, attributes[HREF + 1] > 0)
+        elif tag == _SUP:
+            state[LINK_END] = -1
         _open_inline(source, tree, attributes, tag)
     return at
 
@@ -394,14 +442,21 @@ def _end_tag(source: NDArray[np.uint8], at: int, tree: Tree) -> int:
     if tag == _BR:
         _line_end(tree)
     elif HABITS[tag] & BLOCK and tag != _ROOT and tag != _BODY and tag != _HR:
-        if state[OVERFLOW]:
-            state[OVERFLOW] -= 1
-            _break(tree)
-        else:
-            _close(tree, tag)
-    elif state[SKIP] and tree.elements[tree.stack[state[TOP]], ELEMENT_TAG] == tag:
-        _pop(tree)
+        _close_block(tree, tag)
+    else:
+        state[INLINE] = max(0, state[INLINE] - 1)
+        if state[SKIP] and tree.elements[tree.stack[state[TOP]], ELEMENT_TAG] == tag:
+            _pop(tree)
     return at
+
+
+@kernel
+def _close_block(tree: Tree, tag: int) -> None:
+    if tree.state[OVERFLOW]:
+        tree.state[OVERFLOW] -= 1
+        _break(tree)
+    else:
+        _close(tree, tag)
 
 
 @kernel
@@ -418,7 +473,10 @@ def _line_end(tree: Tree) -> None:
 
 @kernel
 def _open_link(tree: Tree, has_target: bool) -> None:
-    """A link ends the one before it; two that touch are parted by a space, as menus part theirs by style."""
+    """A link ends the one before it; two that touch are parted by a space, as menus part theirs by style.
+
+    One that is raised, as the mark of a footnote, belongs to what it touches.
+    """
     state = tree.state
     if state[LINK_END] == state[TEXT] and state[TEXT] > state[BLOCK_START]:
         state[SPACE] = 1
@@ -444,19 +502,48 @@ def _open_inline(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.i
 @kernel
 def _open_block(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> None:
     state = tree.state
-    _break(tree)
+    if not _stands_alone(tree):
+        _break(tree)
     if tag == _HR or tag == _ROOT or (tag == _BODY and state[TOP] and _tag_at(tree, 1) == _BODY):
         return
-    if not state[OVERFLOW]:
-        _close_implied(tree, tag)
+    if not state[OVERFLOW] and not _close_implied(tree, tag):
+        return
+    state[DEEPEST] = max(state[DEEPEST], state[TOP] + 1 + state[OVERFLOW])
     if state[TOP] + 1 >= MAX_DEPTH:
         state[OVERFLOW] += 1
         return
     _push(source, tree, attributes, tag)
+    if not state[SKIP] and (
+        (attributes[CLASS + 1] and _is_unread(source, tree, attributes, tag))
+        or (state[PRE] and (tag == _BUTTON or _is_hidden(source, attributes)))
+    ):
+        state[SKIP] = state[TOP]
+        tree.elements[tree.stack[state[TOP]], FLAGS] |= IS_HIDDEN
     if (tag == _PRE or tag == _LISTING) and not state[PRE]:
         state[PRE] = state[TOP]
-    if attributes[CLASS + 1] and not state[SKIP] and _is_unread(source, tree, attributes, tag):
-        state[SKIP] = state[TOP]
+    if (tag == _TD or tag == _TH) and not state[PRE]:
+        _keep_room(tree)
+
+
+@kernel
+def _stands_alone(tree: Tree) -> bool:
+    """Whether in ``pre`` the line so far is blank or a number: that of the line, whose text is in a block after it."""
+    state = tree.state
+    if not state[PRE]:
+        return False
+    at, first = state[TEXT] - 1, max(state[BLOCK_START], state[TEXT] - _LONGEST_MARGIN)
+    while at >= first and (tree.text[at] == 32 or tree.text[at] == 9 or 48 <= tree.text[at] <= 57):
+        at -= 1
+    return at < state[BLOCK_START] or tree.text[at] == 10
+
+
+@kernel
+def _keep_room(tree: Tree) -> None:
+    """Room before a cell, for the mark of one that is empty."""
+    state = tree.state
+    tree.text[state[TEXT] : state[TEXT] + CELL_ROOM] = 0
+    state[TEXT] += CELL_ROOM
+    state[BLOCK_START] = state[TEXT]
 
 
 @kernel
@@ -473,15 +560,19 @@ def _push(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], 
     if (attributes[STYLE + 1] or attributes[HIDDEN + 1]) and _is_hidden(source, attributes):
         row[FLAGS] |= IS_HIDDEN
     row[WORDS] = state[WORD]
-    row[GROUP] = _group(source, attributes[CLASS], attributes[CLASS + 1], tag)
-    for attribute in (CLASS, ID, ROLE, ITEMPROP):
-        _split_words(source, attributes[attribute], attributes[attribute + 1], tree, row[WORDS] + _MAX_WORDS)
+    limit = row[WORDS] + _MAX_WORDS
+    group = (FNV_START ^ np.uint64(tag)) * FNV_PRIME
+    group = _read_words(source, attributes[CLASS], attributes[CLASS + 1], tree, limit, group)
+    row[GROUP] = np.int64((group >> np.uint64(33)) & np.uint64(0x7FFFFFFF))
+    for attribute in (ID, ROLE, ITEMPROP):
+        if attributes[attribute + 1]:
+            _read_words(source, attributes[attribute], attributes[attribute + 1], tree, limit, group)
     row[WORDS_END] = state[WORD]
     if tag == _LI:
         tree.elements[parent, ORDER] += 1  # counts the items of a list; its own place is set below
         row[ORDER] = tree.elements[parent, ORDER]
-    if tag == _TH or tag == _TABLE or tag == _PRE:
-        _mark_table(tree, parent, HAS_HEADER if tag == _TH else HAS_TABLE if tag == _TABLE else HAS_VERBATIM)
+    if tag == _TH or tag == _TABLE:
+        _mark_table(tree, parent, HAS_HEADER if tag == _TH else HAS_TABLE)
     state[ELEMENTS] += 1
     state[TOP] += 1
     tree.stack[state[TOP]] = number
@@ -510,7 +601,7 @@ def _pop(tree: Tree) -> None:
     if top and top == state[SKIP]:
         state[SKIP] = 0
     tree.elements[tree.stack[top], LAST] = state[BLOCKS]
-    state[TOP] = top - 1
+    state[TOP], state[INLINE] = top - 1, 0
     if state[LINK] > top:
         state[LINK] = 0
 
@@ -555,8 +646,11 @@ _TBODY_FIRST, _TBODY_LAST = TAG["caption"], TAG["tfoot"]
 
 
 @kernel
-def _close_implied(tree: Tree, tag: int) -> None:
-    """Closes what the start tag of a block element closes without saying so (HTML Standard, 13.1.2.4)."""
+def _close_implied(tree: Tree, tag: int) -> bool:
+    """Closes what the start tag of a block element closes without saying so (HTML Standard, 13.1.2.4).
+
+    Returns False for a part of a table without a table, which opens nothing.
+    """
     depth = tree.state[TOP]
     if HABITS[tag] & ENDS_P and _tag_at(tree, depth) == _P:
         _pop_to(tree, depth)
@@ -568,11 +662,12 @@ def _close_implied(tree: Tree, tag: int) -> None:
     elif _H1 <= tag <= _H6 and _H1 <= _tag_at(tree, depth) <= _H6:
         _pop_to(tree, depth)
     elif tag == _TD or tag == _TH:
-        _close_in_table(tree, _TR, _TR)
+        return _close_in_table(tree, _TR, _TR)
     elif tag == _TR:
-        _close_in_table(tree, _TBODY, _TFOOT)
+        return _close_in_table(tree, _TBODY, _TFOOT)
     elif _TBODY_FIRST <= tag <= _TBODY_LAST:
-        _close_in_table(tree, _TABLE, _TABLE)
+        return _close_in_table(tree, _TABLE, _TABLE)
+    return True
 
 
 @kernel
@@ -589,15 +684,17 @@ def _close_item(tree: Tree, one: int, other: int) -> None:
 
 
 @kernel
-def _close_in_table(tree: Tree, first: int, last: int) -> None:
-    """Closes all inside the innermost element with a number from ``first`` to ``last``, or the table, no other."""
+def _close_in_table(tree: Tree, first: int, last: int) -> bool:
+    """Closes all inside the innermost element with a number from ``first`` to ``last``, or the table, no other; False
+    where there is neither."""
     depth = tree.state[TOP]
     while depth > 0:
         open_tag = _tag_at(tree, depth)
         if open_tag == _TABLE or first <= open_tag <= last:
             _pop_to(tree, depth + 1)
-            return
+            return True
         depth -= 1
+    return False
 
 
 # ---------------------------------------------------------------- attributes
@@ -606,64 +703,67 @@ def _is_hidden(source: NDArray[np.uint8], attributes: NDArray[np.int64]) -> bool
     if attributes[HIDDEN + 1]:
         return True
     start, end = attributes[STYLE], attributes[STYLE + 1]
-    return contains(source, start, end, _DISPLAY_NONE) or contains(source, start, end, _INVISIBLE)
+    hidden = contains(source, start, end, _DISPLAY_NONE) or contains(source, start, end, _INVISIBLE)
+    return hidden and not _class_kinds(source, attributes) & MATHML
 
 
 @kernel
 def _is_unread(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> bool:
-    """Whether an element of this class stands only for the eye; "gutter" is also a word for margins of a layout."""
-    if _has_class(source, attributes, UNREAD_CLASSES):
-        return True
-    in_listing = tree.state[PRE] > 0 or tag == _TD or tag == _SPAN
-    return in_listing and _has_class(source, attributes, LINE_NUMBER_CLASSES)
+    """Whether an element of this class stands only for the eye; "gutter" is also a word for margins of a layout.
+
+    The class "line-numbers" of ``pre`` or its ``code`` says that a script is to add them.
+    """
+    kinds = _class_kinds(source, attributes)
+    in_listing = (tree.state[PRE] > 0 and tag != _CODE) or tag == _TD or tag == _SPAN
+    return kinds & UNREAD > 0 or (in_listing and kinds & LINE_NUMBER > 0)
 
 
 @kernel
-def _has_class(source: NDArray[np.uint8], attributes: NDArray[np.int64], hashes: NDArray[np.uint64]) -> bool:
-    at, end = attributes[CLASS], attributes[CLASS + 1]
+def _class_kinds(source: NDArray[np.uint8], attributes: NDArray[np.int64]) -> int:
+    """What the classes of an element are for, a bit for each kind."""
+    at, end, kinds = attributes[CLASS], attributes[CLASS + 1], 0
+    key = FNV_START
     while at < end:
-        key = FNV_START
-        while at < end and source[at] > 32:
-            byte = source[at]
+        byte = source[at]
+        if byte <= 32:
+            kinds |= class_kind(key)
+            key = FNV_START
+        else:
             if 65 <= byte <= 90:
                 byte += 32
             key = (key ^ np.uint64(byte)) * FNV_PRIME
-            at += 1
-        if is_in(hashes, key):
-            return True
         at += 1
-    return False
+    return kinds | class_kind(key)
 
 
 @kernel
-def _group(source: NDArray[np.uint8], start: int, end: int, tag: int) -> int:
-    """A hash of an element's tag and class without digits, which number the items of a list."""
-    key = (FNV_START ^ np.uint64(tag)) * FNV_PRIME
-    for at in range(start, end):
-        byte = source[at]
-        if not 48 <= byte <= 57:
-            key = (key ^ np.uint64(byte)) * FNV_PRIME
-    return np.int64((key >> np.uint64(33)) & np.uint64(0x7FFFFFFF))
+def _read_words(source: NDArray[np.uint8], start: int, end: int, tree: Tree, limit: int, group: np.uint64) -> np.uint64:
+    """Adds the hashes of the words of two letters or more, up to ``limit``: commentList, comment-list, comment_list.
 
-
-@kernel
-def _split_words(source: NDArray[np.uint8], start: int, end: int, tree: Tree, limit: int) -> None:
-    """Adds the hashes of the words of two letters or more, up to ``limit``: commentList, comment-list, comment_list."""
+    Returns ``group`` hashed with all but the digits, which number the items of a list.
+    """
     state = tree.state
     key, letters, small = FNV_START, 0, False
-    for at in range(start, end + 1):
-        byte = source[at] if at < end else np.uint8(32)
-        capital = 65 <= byte <= 90
-        letter = capital or 97 <= byte <= 122
+    for at in range(start, end):
+        byte = source[at]
+        folded = byte | np.uint8(32)
+        letter = 97 <= folded <= 122
+        capital = letter and byte != folded
         if letters and (not letter or (capital and small)):
             if letters >= 2 and state[WORD] < limit:
                 tree.words[state[WORD]] = np.uint32(key >> np.uint64(32))
                 state[WORD] += 1
             key, letters = FNV_START, 0
         if letter:
-            key = (key ^ np.uint64(byte | 32)) * FNV_PRIME
+            key = (key ^ np.uint64(folded)) * FNV_PRIME
             letters += 1
+        if not 48 <= byte <= 57:
+            group = (group ^ np.uint64(byte)) * FNV_PRIME
         small = letter and not capital
+    if letters >= 2 and state[WORD] < limit:
+        tree.words[state[WORD]] = np.uint32(key >> np.uint64(32))
+        state[WORD] += 1
+    return group
 
 
 # ---------------------------------------------------------------- raw text and formulas
@@ -681,15 +781,30 @@ def _raw_text(
     end = -1 if tree.missing[tag] or tag == _PLAINTEXT else find_end_tag(source, at, name)
     if end < 0:
         tree.missing[tag] = True
-        return at if HABITS[tag] & SKIPPED or tag == _TEXTAREA or tag == _NOSCRIPT else len(source)
+        ignored = HABITS[tag] & SKIPPED > 0 or tag == _TEXTAREA or tag == _NOSCRIPT or tag == _XMP
+        return at if ignored else len(source)
     if tag == _TITLE and state[TITLE_END] == 0:
         state[TITLE_START], state[TITLE_END] = at, end
     if tag == _SCRIPT and not state[SKIP] and contains(source, attributes[TYPE], attributes[TYPE + 1], _MATH_TEX):
         shown = contains(source, attributes[TYPE], attributes[TYPE + 1], _MODE_DISPLAY)
         _formula(source, at, end, tree, shown)
+    if tag == _XMP:
+        _xmp(source, at, end, tree, attributes)
     if HABITS[tag] & SKIPPED:
         end = _nested_end(source, at, name, end)
     return after_greater(source, end)
+
+
+@kernel
+def _xmp(source: NDArray[np.uint8], start: int, end: int, tree: Tree, attributes: NDArray[np.int64]) -> None:
+    """Text as in ``pre``, but without markup and references."""
+    state = tree.state
+    _open_block(source, tree, attributes, _PRE)
+    for at in range(start, end):
+        if source[at] != 13 and not state[SKIP]:
+            tree.text[state[TEXT]] = source[at]
+            state[TEXT] += 1
+    _close_block(tree, _PRE)
 
 
 @kernel
@@ -710,7 +825,8 @@ def _nested_end(source: NDArray[np.uint8], at: int, name: np.uint64, end: int) -
 
 @kernel
 def _math(source: NDArray[np.uint8], at: int, tree: Tree, attributes: NDArray[np.int64]) -> int:
-    """MathML: its TeX annotation instead of the presentation, where it has one; else it is read as any inline text."""
+    """MathML: its TeX source instead of the presentation, where it has one; else it is read as any inline text."""
+    alt, alt_end = attributes[ALTTEXT], attributes[ALTTEXT + 1]
     shown = contains(source, attributes[DISPLAY], attributes[DISPLAY + 1], _BLOCK_VALUE)
     end = -1 if tree.missing[_MATH] else find_end_tag(source, at, _MATH_NAME)
     if end < 0:
@@ -724,11 +840,45 @@ def _math(source: NDArray[np.uint8], at: int, tree: Tree, attributes: NDArray[np
                 place = read_attributes(source, after, attributes)
                 close = find_end_tag(source, place, _ANNOTATION_NAME)
                 if contains(source, attributes[ENCODING], attributes[ENCODING + 1], _X_TEX) and 0 <= close <= end:
-                    if not tree.state[SKIP]:
-                        _formula(source, place, close, tree, shown)
+                    _math_source(source, place, close, tree, shown)
                     return after_greater(source, end)
         place += 1
+    if _has_command(source, alt, alt_end):
+        _math_source(source, alt, alt_end, tree, shown)
+        return after_greater(source, end)
     return at
+
+
+@kernel
+def _math_source(source: NDArray[np.uint8], start: int, end: int, tree: Tree, shown: bool) -> None:
+    if not tree.state[SKIP]:
+        _formula(source, start, end, tree, shown)
+        tree.state[MATH_END] = tree.state[TEXT]
+
+
+@kernel
+def _image(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64]) -> None:
+    """The TeX that an image is the rendering of, unless it only stands for the MathML before it."""
+    state, start, end = tree.state, attributes[ALT], attributes[ALT + 1]
+    if not (_has_command(source, start, end) or _class_kinds(source, attributes) & TEX_IMAGE):
+        return
+    math_end = state[MATH_END]
+    while start < end and source[start] == 36 and source[end - 1] == 36:
+        start, end = start + 1, end - 1
+    if math_end == 0 or (state[TEXT] != math_end and not state[TEXT] == state[BLOCK_START] == math_end + GAP):
+        _formula(source, start, end, tree, False)
+
+
+@kernel
+def _has_command(source: NDArray[np.uint8], start: int, end: int) -> bool:
+    """Whether a text is TeX for sure: it has a command, at the start or with a brace."""
+    commands = braces = 0
+    for at in range(start, end - 1):
+        commands += source[at] == 92 and 97 <= (source[at + 1] | 32) <= 122
+        braces += source[at] == 123
+        if commands and (at == start or braces):
+            return True
+    return False
 
 
 @kernel

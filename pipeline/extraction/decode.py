@@ -168,11 +168,17 @@ _UNWANTED = re.compile(
 
 @dataclass(frozen=True)
 class Decoded:
-    """``text`` without control characters; the charset that it was read in; how many U+FFFD stand for bad bytes."""
+    """``text`` without control characters and the same in UTF-8; the charset that it was read in; how many U+FFFD stand
+    for bad bytes."""
 
     text: str
+    utf8: bytes
     charset: str
     replaced: int
+
+
+def _decoded(text: str, charset: str) -> Decoded:
+    return Decoded(text, text.encode("utf-8", "replace"), charset, text.count("\ufffd"))
 
 
 def decode(html: bytes, http_charset: str = "") -> Decoded:
@@ -188,7 +194,7 @@ def decode(html: bytes, http_charset: str = "") -> Decoded:
         html = html.translate(_BREAKS_TO_SPACE, _CONTROL_BYTES)
     try:
         text, used = codecs.utf_8_decode(html, "strict", False)  # a character cut at the end is left off
-        return Decoded(text, _UTF8, int(used < len(html)))
+        return Decoded(text, html[:used], _UTF8, int(used < len(html)))
     except UnicodeDecodeError:
         return _legacy(html, http_charset)
 
@@ -287,7 +293,7 @@ def _wide(html: bytes, name: str) -> Decoded:
     """Read a charset whose bytes include control codes, and clear them from the characters."""
     text = html.decode(_DECLARED_ONLY.get(name, name), "replace").removeprefix("\ufeff")
     text = _ANSI_CONTROLS.sub(lambda match: " " if match.group() in "\x0b\x0c\r" else "", text)
-    return Decoded(text, name, text.count("\ufffd"))
+    return _decoded(text, name)
 
 
 def _legacy(html: bytes, http_charset: str) -> Decoded:
@@ -295,12 +301,12 @@ def _legacy(html: bytes, http_charset: str) -> Decoded:
     replaced = text.count("\ufffd")
     runs = _RUN.findall(html)
     if replaced <= _MOSTLY_UTF8 * sum(map(len, runs)) / 3:
-        return Decoded(text, _UTF8, replaced)
+        return _decoded(text, _UTF8)
     declared = _declared(html, http_charset)
     best = _most_plausible(runs, declared) or next(iter(declared), _DEFAULT)
     first, *others = (html.decode(codec, "replace") for codec in _charset(best).codecs)
     text = min([first, *others], key=_losses) if others else first
-    return Decoded(text, best, text.count("\ufffd"))
+    return _decoded(text, best)
 
 
 def _declared(html: bytes, http_charset: str) -> list[str]:

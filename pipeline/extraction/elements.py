@@ -25,7 +25,7 @@ _BLOCKS = (
     "legend details summary dialog center button hr unknown"
 )
 _VOIDS = "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr"
-_RAW_TEXT = "script style textarea title iframe noembed noframes noscript plaintext"
+_RAW_TEXT = "script style textarea title iframe noembed noframes noscript plaintext xmp"
 _PASSED_OVER = "svg template select canvas audio video datalist"
 _NO_P_END = "button dt dd tr td th thead tbody tfoot caption html body legend unknown"
 _SCOPES = "table td th caption html button"
@@ -105,28 +105,45 @@ def hash_of(text: str) -> int:
     return value
 
 
-def _hash_set(names: str) -> NDArray[np.uint64]:
-    return np.array(sorted(map(hash_of, names.split())), np.uint64)
-
-
 # Classes (lower case) of what stands beside the text only for the eye: a formula's rendering next to its TeX source,
-# buttons to copy or edit, and in listings the numbers of lines.
-UNREAD_CLASSES: Final = _hash_set(
-    "katex-html mathjax mathjax_preview mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mjx-chtml "
-    "mw-editsection copybtn copy-btn clipboard-copy"
-)
-LINE_NUMBER_CLASSES: Final = _hash_set(
-    "gutter lineno linenos linenodiv line-number line-numbers linenumber lnt hljs-ln-numbers line-numbers-rows "
-    "rouge-gutter blob-num"
-)
-TEX_IMAGE_CLASSES: Final = _hash_set("tex latex mwe-math-fallback-image-inline mwe-math-fallback-image-display")
+# buttons to copy or edit, signs that link to a heading; in listings the numbers of lines; images that stand for TeX;
+# elements that hold a formula's MathML, hidden since an image of it is shown.
+UNREAD, LINE_NUMBER, TEX_IMAGE, MATHML = 1, 2, 4, 8
+_CLASSES: Final = {
+    UNREAD: "katex-html mathjax mathjax_preview mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml "
+    "mjx-chtml mw-editsection headerlink copybtn copy-btn clipboard-copy",
+    LINE_NUMBER: "gutter lineno linenos linenodiv line-number line-numbers linenumber lnt hljs-ln-numbers "
+    "line-numbers-rows rouge-gutter blob-num crayon-nums",
+    TEX_IMAGE: "tex latex mwe-math-fallback-image-inline mwe-math-fallback-image-display",
+    MATHML: "mwe-math-mathml-inline mwe-math-mathml-display",
+}
+_CLASS_BITS = 9
+_CLASS_MASK: Final = np.uint64((1 << _CLASS_BITS) - 1)
+
+
+def _class_table() -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    keys, kinds = np.zeros(1 << _CLASS_BITS, np.uint64), np.zeros(1 << _CLASS_BITS, np.int64)
+    for kind, names in _CLASSES.items():
+        for name in names.split():
+            slot = hash_of(name) & int(_CLASS_MASK)
+            while keys[slot]:
+                slot = (slot + 1) & int(_CLASS_MASK)
+            keys[slot], kinds[slot] = hash_of(name), kind
+    return keys, kinds
+
+
+_CLASS_KEYS, _CLASS_KINDS = _class_table()
 
 
 @kernel
-def is_in(hashes: NDArray[np.uint64], value: np.uint64) -> bool:
-    """Whether a sorted array holds a hash."""
-    at = np.searchsorted(hashes, value)
-    return bool(at < len(hashes) and hashes[at] == value)
+def class_kind(key: np.uint64) -> int:
+    """What the class with this hash is for: UNREAD or one of those after it, else 0."""
+    slot = np.int64(key & _CLASS_MASK)
+    while _CLASS_KEYS[slot]:
+        if _CLASS_KEYS[slot] == key:
+            return np.int64(_CLASS_KINDS[slot])
+        slot = (slot + 1) & np.int64(_CLASS_MASK)
+    return 0
 
 
 _ENTITY_BITS = 13

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
 
-from pipeline.extraction import Backend, Extracted
+import numpy as np
+
+from pipeline.extraction import Backend, Extracted, Source
+from pipeline.extraction.blocks import count_signs, parse
 from pipeline.extraction.decode import clean, decode
-from pipeline.extraction.facts import head_fields, page_facts, scan
+from pipeline.extraction.facts import head_fields, page_facts, structure
+from pipeline.extraction.mojibake import mojibake
 from pipeline.extraction.sandbox import Crash, Timeout
 from pipeline.schema import Record
 
 _MAX_ATTRIBUTES = 1_000  # of one tag; parsers compare each with all others
+_SIGNS_A_TAG = 4  # "<" for each start tag at most: end tags, comments, scripts; beyond it the page is not parsed
 _BINARY = re.compile(
     rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x01\x00|\x7fELF", re.DOTALL
 )
@@ -37,17 +43,20 @@ class PageExtractor:
 
     def page(self, record: Record) -> Extracted:
         if record.text is None:
-            return self.extract(record.body, record.url, record.charset)
-        return self._judged(Extracted(text=clean(record.text), charset=record.charset or "utf-8"))
+            return self.extract(record.body, record.url, record.charset, record.date)
+        return self._judged(Extracted(charset=record.charset or "utf-8"), record.text)
 
-    def extract(self, html: bytes, url: str | None = None, http_charset: str = "") -> Extracted:
+    def extract(self, html: bytes, url: str | None = None, http_charset: str = "", crawled: str = "") -> Extracted:
         if len(html) > self._limits.max_page_bytes:
             return Extracted(reason="extract.too_large", detail=f"{len(html):,} bytes")
         if _BINARY.match(html):
             return Extracted(reason="extract.not_html", detail="the bytes are of another format")
         decoded = decode(html, http_charset)
-        counts = scan(decoded.text.encode("utf-8", "replace"), self._limits.max_depth)
-        fields = head_fields(decoded.text)
+        signs = count_signs(np.frombuffer(decoded.utf8, np.uint8))
+        if signs > _SIGNS_A_TAG * self._limits.max_tags:
+            return Extracted(reason="extract.too_many_tags", charset=decoded.charset, detail=f'{signs:,} signs "<"')
+        source = Source(decoded.utf8, parse(decoded.utf8, url or ""), url or "")
+        counts, fields = structure(source.tree), head_fields(decoded.text, source.url, _day_after(crawled))
         page = Extracted(
             title=fields["title"],
             date=fields["date"],
@@ -57,9 +66,7 @@ class PageExtractor:
         page.reason, page.detail = self._over_limit(counts)
         if page.reason is None:
             page.reason = _not_html(decoded.text, counts["tags"])
-        if page.reason is None:
-            self._extract_text(page, decoded.text, url)
-        return page
+        return page if page.reason else self._extracted(page, source)
 
     def close(self) -> None:
         self._backend.close()
@@ -74,21 +81,31 @@ class PageExtractor:
             return "extract.too_many_attributes", f"{counts['attributes']:,} attributes in one tag"
         return None, ""
 
-    def _extract_text(self, page: Extracted, html: str, url: str | None) -> None:
+    def _extracted(self, page: Extracted, source: Source) -> Extracted:
         try:
-            text, page.removed = self._backend(html, url or "")
-            page.text = clean(text)
+            text, page.removed = self._backend(source)
         except Timeout:
             page.reason, page.quarantined = "extract.timeout", True
         except Crash as crash:
             page.reason, page.quarantined, page.detail = "extract.crashed", True, str(crash)
         else:
-            self._judged(page)
+            self._judged(page, text)
+        return page
 
-    def _judged(self, page: Extracted) -> Extracted:
+    def _judged(self, page: Extracted, text: str) -> Extracted:
+        page.text = clean(text)
+        page.facts["mojibake"] = round(mojibake(page.text), 4)
         if len(page.text.strip()) < self._limits.min_characters:
             page.reason = "extract.empty"
         return page
+
+
+def _day_after(date: str) -> str:
+    """The latest day that the page's own clock may have shown at a time (ISO 8601, UTC), "" where that is not known."""
+    try:
+        return str(datetime.date.fromisoformat(date[:10]) + datetime.timedelta(1))
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _not_html(html: str, tags: int) -> str | None:

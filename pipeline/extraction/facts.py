@@ -1,8 +1,4 @@
-"""What a page is made of, from one pass over its bytes: counts for limits and for the web-type model, head fields.
-
-No tree is built. The pass knows tags, comments, raw-text elements and the stack of open elements, which is enough for
-counts and makes it linear in the size of the page, whatever the page does.
-"""
+"""What a page is made of, for limits and for the web-type model, and what its head says of it."""
 
 from __future__ import annotations
 
@@ -15,181 +11,33 @@ from typing import Final
 from urllib.parse import urljoin
 
 import numpy as np
-from numba import njit
 
+from pipeline.extraction.blocks import DEEPEST, IMAGES, LINK_TAGS, MOST_ATTRIBUTES, TAGS, TEXT, Tree
+from pipeline.extraction.columns import ELEMENT_TAG, LINK_BYTES
 from pipeline.extraction.decode import clean
+from pipeline.extraction.elements import TAG
 
-COUNTED: Final = (
-    "tags",
-    "depth",
-    "attributes",
-    "text_bytes",
-    "link_text_bytes",
-    "links",
-    "paragraphs",
-    "headings",
-    "list_items",
-    "tables",
-    "images",
-    "forms",
-)
-TAGS, DEPTH, ATTRIBUTES, TEXT, LINK_TEXT, LINKS, PARAGRAPHS, HEADINGS, LIST_ITEMS, TABLES, IMAGES, FORMS = range(12)
+_P, _LI, _TABLE, _FORM, _H1, _H6 = (TAG[name] for name in ["p", "li", "table", "form", "h1", "h6"])
 
 
-def _packed(name: str) -> int:
-    """An element name as a number: the last eight letters, a byte each."""
-    return int.from_bytes(name.encode()[-8:], "big")
-
-
-def _packed_set(names: str) -> np.ndarray:
-    return np.array(sorted(map(_packed, names.split())), np.uint64)
-
-
-_RAW_TEXT = _packed_set("script style textarea title iframe noembed noframes xmp template svg")
-# Never open at the same time as another of their kind: void elements, and those whose end tag may be left out.
-_NOT_NESTED = _packed_set(
-    "area base br col embed hr img input link meta param source track wbr "
-    "html head body p li dt dd tr td th thead tbody tfoot caption colgroup option optgroup"
-)
-_A, _P, _LI, _TABLE, _IMG, _FORM = map(np.uint64, map(_packed, ("a", "p", "li", "table", "img", "form")))
-_H1, _H6 = np.uint64(_packed("h1")), np.uint64(_packed("h6"))
-_LOOK_BACK = 256  # open elements that an end tag is compared with, so that stray ones cannot make the pass quadratic
-
-
-@njit(cache=True, nogil=True)
-def _contains(names: np.ndarray, name: np.uint64) -> bool:
-    at = np.searchsorted(names, name)
-    return bool(at < len(names) and names[at] == name)
-
-
-@njit(cache=True, nogil=True)
-def _tag_name(page: np.ndarray, at: int) -> tuple[np.uint64, int]:
-    """The packed, lower-case name that starts at ``at``, and where it ends."""
-    name = np.uint64(0)
-    while at < len(page):
-        byte = page[at]
-        if 65 <= byte <= 90:
-            byte += 32
-        if not (97 <= byte <= 122 or 48 <= byte <= 57):
-            break
-        name = (name << np.uint64(8)) | np.uint64(byte)
-        at += 1
-    return name, at
-
-
-@njit(cache=True, nogil=True)
-def _tag_end(page: np.ndarray, at: int) -> tuple[int, int]:
-    """The place after the ``>`` of a tag (not one in a quoted value), and how many attributes the tag has."""
-    quote, value, attributes, in_word = 0, False, 0, False
-    while at < len(page):
-        byte = page[at]
-        if quote:
-            if byte == quote:
-                quote = 0
-        elif byte == 62:  # >
-            return at + 1, attributes
-        elif value and (byte == 34 or byte == 39):
-            quote = byte
-        elif byte > 32:
-            attributes += not (in_word or value or byte == 61)
-        in_word = byte > 32
-        value = byte == 61 or (value and byte <= 32)  # after = and spaces a value begins
-        at += 1
-    return at, attributes
-
-
-@njit(cache=True, nogil=True)
-def _raw_text_end(page: np.ndarray, at: int, name: np.uint64) -> int:
-    """The start of the end tag ``</name``, or the end of the page."""
-    while at + 1 < len(page):
-        if page[at] == 60 and page[at + 1] == 47 and _tag_name(page, at + 2)[0] == name:
-            return at
-        at += 1
-    return len(page)
-
-
-@njit(cache=True, nogil=True)
-def _comment_end(page: np.ndarray, at: int) -> int:
-    while at + 2 < len(page):
-        if page[at] == 45 and page[at + 1] == 45 and page[at + 2] == 62:
-            return at + 3
-        at += 1
-    return len(page)
-
-
-@njit(cache=True, nogil=True)
-def _scan(page: np.ndarray, max_depth: int) -> np.ndarray:
-    """The counts of COUNTED for the bytes of a page; stops where the depth passes ``max_depth``."""
-    counts = np.zeros(12, np.int64)
-    stack = np.zeros(max_depth + 1, np.uint64)
-    depth, at, in_link = 0, 0, False
-    while at < len(page):
-        byte = page[at]
-        if byte != 60 or at + 1 == len(page):
-            if byte > 32:
-                counts[TEXT] += 1
-                counts[LINK_TEXT] += in_link
-            at += 1
-            continue
-        first = page[at + 1]
-        if first == 33 and at + 3 < len(page) and page[at + 2] == 45 and page[at + 3] == 45:
-            at = _comment_end(page, at + 4)
-        elif first == 33 or first == 63:  # a declaration or processing instruction
-            at = _tag_end(page, at + 2)[0]
-        elif first == 47:  # /
-            name, at = _tag_name(page, at + 2)
-            at = _tag_end(page, at)[0]
-            in_link = in_link and name != _A
-            for open_element in range(depth - 1, max(-1, depth - 1 - _LOOK_BACK), -1):
-                if stack[open_element] == name:
-                    depth = open_element
-                    break
-        elif 97 <= (first | 32) <= 122:
-            name, at = _tag_name(page, at + 1)
-            at, attributes = _tag_end(page, at)
-            counts[ATTRIBUTES] = max(counts[ATTRIBUTES], attributes)
-            _count_element(counts, name)
-            in_link = in_link or name == _A
-            if _contains(_RAW_TEXT, name):
-                at = _raw_text_end(page, at, name)
-            elif not _contains(_NOT_NESTED, name):
-                stack[depth] = name
-                depth += 1
-                counts[DEPTH] = max(counts[DEPTH], depth)
-                if depth > max_depth:
-                    break
-        else:
-            at += 1
-    return counts
-
-
-@njit(cache=True, nogil=True)
-def _count_element(counts: np.ndarray, name: np.uint64) -> None:
-    counts[TAGS] += 1
-    if name == _A:
-        counts[LINKS] += 1
-    elif name == _P:
-        counts[PARAGRAPHS] += 1
-    elif name == _LI:
-        counts[LIST_ITEMS] += 1
-    elif name == _IMG:
-        counts[IMAGES] += 1
-    elif name == _TABLE:
-        counts[TABLES] += 1
-    elif name == _FORM:
-        counts[FORMS] += 1
-    elif _H1 <= name <= _H6:
-        counts[HEADINGS] += 1
-
-
-def scan(page: bytes, max_depth: int) -> dict[str, int]:
-    """Counts of a page in UTF-8, keyed by COUNTED. Text is counted in bytes above the space, outside scripts and tags.
-
-    ``attributes`` is the most in one tag, ``depth`` the deepest nesting. Past ``max_depth`` the pass stops, and the
-    counts are of what came before.
-    """
-    counts = _scan(np.frombuffer(page, np.uint8), max_depth)
-    return dict(zip(COUNTED, counts.tolist(), strict=True))
+def structure(tree: Tree) -> dict[str, int]:
+    """What a page is made of: start tags, links and images among them; its block elements by kind and how deep they
+    nest; the most attributes of a tag; the bytes of its text, and of that in links."""
+    state, kinds = tree.state, np.bincount(tree.elements[:, ELEMENT_TAG], minlength=len(TAG))
+    return {
+        "tags": int(state[TAGS]),
+        "depth": int(state[DEEPEST]),
+        "attributes": int(state[MOST_ATTRIBUTES]),
+        "text_bytes": int(state[TEXT]),
+        "link_text_bytes": int(tree.blocks[:, LINK_BYTES].sum()),
+        "links": int(state[LINK_TAGS]),
+        "paragraphs": int(kinds[_P]),
+        "headings": int(kinds[_H1 : _H6 + 1].sum()),
+        "list_items": int(kinds[_LI]),
+        "tables": int(kinds[_TABLE]),
+        "images": int(state[IMAGES]),
+        "forms": int(kinds[_FORM]),
+    }
 
 
 _HEAD_CHARACTERS = 65536  # of a page, where its head and its linked data are looked for

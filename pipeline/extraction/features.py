@@ -186,15 +186,36 @@ def describe(source: bytes, tree: Tree) -> Page:
     return page._replace(words=page.words[:words])
 
 
-def features(page: Page, lexicon: Lexicon) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """A row of WIDTH features for each block, and first and last block of each of its LEVELS containers."""
-    count = len(page.tree.blocks)
-    rows = np.zeros((count, WIDTH), np.float32)
-    spans = np.zeros((count, LEVELS, 2), np.int32)
+class Features(NamedTuple):
+    """The features of a page's blocks. Neighbours often have the same containers, and all have the same page, so these
+    parts are there once."""
+
+    own: NDArray[np.float32]  # (blocks, OWN)
+    around: NDArray[np.float32]  # (different places, AROUND): of containers
+    place: NDArray[np.int32]  # the row of ``around`` that a block has
+    page: NDArray[np.float32]  # PAGE_FEATURES
+    spans: NDArray[np.int32]  # (blocks, LEVELS, 2): first block of each container, and the one after its last
+
+    def rows(self) -> NDArray[np.float32]:
+        """A whole row of WIDTH features for each block."""
+        return np.hstack([self.own, self.around[self.place], np.tile(self.page, (len(self.own), 1))])
+
+
+def features(page: Page, lexicon: Lexicon) -> Features:
+    """All features of a page's blocks."""
+    count, elements = len(page.tree.blocks), len(page.tree.elements)
+    found = Features(
+        np.zeros((count, OWN), np.float32),
+        np.empty((count, AROUND), np.float32),
+        np.empty(count, np.int32),
+        np.zeros(PAGE_FEATURES, np.float32),
+        np.empty((count, LEVELS, 2), np.int32),
+    )
+    places = 0
     if count:
         describe_elements(page.tree, lexicon.words, page.hints, page.context)
-        fill(page, lexicon, rows, spans, np.zeros((count, 4)), np.zeros(PAGE_FEATURES, np.float32))
-    return rows, spans
+        places = fill(page, lexicon, found, np.zeros((count, 4)), np.full(elements, -1, np.int32))
+    return found._replace(around=found.around[:places])
 
 
 @kernel
@@ -319,14 +340,29 @@ def is_short(page: Page, block: int) -> bool:
     return 0 < page.measures[block, TOKENS] <= _SHORT_TEXT
 
 
-@kernel
-def _log(value: float) -> float:
-    return np.log1p(max(0.0, value))
+_LOG_ROOM: Final = 1024
+_LOG_STEP: Final = 64.0
+_LOG_OF_STEP: Final = np.float32(np.log(_LOG_STEP))
+_LOGS = np.log1p(np.arange(_LOG_ROOM + 1)).astype(np.float32)
 
 
 @kernel
-def _signed_log(value: float) -> float:
-    return np.log1p(value) if value >= 0 else -np.log1p(-value)
+def _log(value: float) -> np.float32:
+    """About log(1 + value), linear between the places of a table: 30 logarithms a block cost more than the net."""
+    if value <= 0:
+        return np.float32(0)
+    added = np.float32(0)
+    while value >= _LOG_ROOM:
+        value /= _LOG_STEP
+        added += _LOG_OF_STEP
+    place = np.int64(value)
+    rest = np.float32(value - place)
+    return added + _LOGS[place] + rest * (_LOGS[place + 1] - _LOGS[place])
+
+
+@kernel
+def _signed_log(value: float) -> np.float32:
+    return _log(value) if value >= 0 else -_log(-value)
 
 
 # ---------------------------------------------------------------- the page
@@ -418,55 +454,59 @@ def fill_page(page: Page, row: NDArray[np.float32]) -> None:
 _TEXT_FEATURES: Final = 37
 _WORD_FEATURES: Final = 4
 _HEADING_FEATURES: Final = 6
-_PLACE_FEATURES: Final = 24
-_CONTAINER_FEATURES: Final = 11
-WIDTH: Final = (
+_ELEMENT_FEATURES: Final = 8
+_PLACE_FEATURES: Final = 16 + LEVELS
+_CONTAINER_FEATURES: Final = 10
+OWN: Final = (
     _TEXT_FEATURES
     + _WORD_FEATURES
     + _HEADING_FEATURES
     + _N_TAGS
     + _N_REGIONS
     + 2 * _N_FAMILIES
+    + _ELEMENT_FEATURES
     + _PLACE_FEATURES
-    + LEVELS * _CONTAINER_FEATURES
-    + PAGE_FEATURES
 )
+AROUND: Final = LEVELS * _CONTAINER_FEATURES
+WIDTH: Final = OWN + AROUND + PAGE_FEATURES
 
 
 @kernel
 def fill(
-    page: Page,
-    lexicon: Lexicon,
-    rows: NDArray[np.float32],
-    spans: NDArray[np.int32],
-    group_sums: NDArray[np.float64],
-    page_row: NDArray[np.float32],
-) -> None:
-    """Fills the features of all blocks; the last two arguments are room to work in."""
-    fill_page(page, page_row)
+    page: Page, lexicon: Lexicon, found: Features, group_sums: NDArray[np.float64], places: NDArray[np.int32]
+) -> int:
+    """Fills the features of all blocks and returns how many rows of ``around`` there are. The last two arguments are
+    room to work in, -1 in ``places``."""
+    fill_page(page, found.page)
     sums = page.sums
-    for block in range(len(rows)):
+    count = len(found.own)
+    for block in range(count):
         group = group_sums[page.groups[block]]
         group[0] += 1
         for column in range(3):
             source = (TEXT_SUM, LINK_SUM, LONG_SUM)[column]
             group[1 + column] += sums[block + 1, source] - sums[block, source]
     best, main_heading = best_container(page), first_heading(page)
-    word, heading = 0, -1
-    for block in range(len(rows)):
-        row = rows[block]
+    word, heading, around = 0, -1, 0
+    for block in range(count):
+        row = found.own[block]
         place = _fill_text(page, lexicon, block, row)
-        count = np.int64(page.measures[block, TOKENS])
-        place = _fill_words(page, lexicon, row, place, word, count)
-        word += count
+        words = np.int64(page.measures[block, TOKENS])
+        place = _fill_words(page, lexicon, row, place, word, words)
+        word += words
         place = _fill_headings(page, lexicon, row, place, block, heading)
         if _H1 <= page.tree.elements[page.tree.blocks[block, ELEMENT], ELEMENT_TAG] <= _H1 + 5:
             heading = block
         place = _fill_element(page, lexicon, block, row, place)
         place = _fill_place(page, block, row, place, group_sums[page.groups[block]], best, main_heading)
-        place = _fill_containers(page, block, row, spans[block], place)
-        for column in range(PAGE_FEATURES):
-            row[place + column] = page_row[column]
+        container = _first_container(page, block)
+        if places[container] < 0:
+            places[container] = around
+            _fill_containers(page, container, found.around[around])
+            around += 1
+        found.place[block] = places[container]
+        _fill_spans(page, container, block, found.spans[block], row, place)
+    return around
 
 
 @kernel
@@ -620,17 +660,37 @@ def _fill_place(
 
 
 @kernel
-def _fill_containers(page: Page, block: int, row: NDArray[np.float32], span: NDArray[np.int32], place: int) -> int:
-    """The enclosing elements of different extent, from the inside out; where there are fewer, the last again."""
-    elements, sums = page.tree.elements, page.sums
-    total = sums[len(page.tree.blocks)]
-    element = page.tree.blocks[block, ELEMENT]
+def _first_container(page: Page, block: int) -> int:
+    """The innermost element around a block that holds others too."""
+    elements = page.tree.elements
+    element = np.int64(page.tree.blocks[block, ELEMENT])
     while elements[element, LAST] - elements[element, FIRST] <= 1 and page.context[element, OUTER] >= 0:
         element = page.context[element, OUTER]
+    return element
+
+
+@kernel
+def _fill_spans(
+    page: Page, container: int, block: int, span: NDArray[np.int32], row: NDArray[np.float32], place: int
+) -> None:
+    """The containers' ends, and where between them the block stands."""
     for level in range(LEVELS):
-        entry = elements[element]
-        first, last = entry[FIRST], entry[LAST]
+        first, last = page.tree.elements[container, FIRST], page.tree.elements[container, LAST]
         span[level, 0], span[level, 1] = first, last
+        row[place + level] = (block - first) / max(1, last - first)
+        if page.context[container, OUTER] >= 0:
+            container = page.context[container, OUTER]
+
+
+@kernel
+def _fill_containers(page: Page, element: int, row: NDArray[np.float32]) -> None:
+    """The enclosing elements of different extent, from the inside out; where there are fewer, the last again."""
+    elements, sums = page.tree.elements, page.sums
+    count = len(page.tree.blocks)
+    total = sums[count]
+    place = 0
+    for _ in range(LEVELS):
+        first, last = elements[element, FIRST], elements[element, LAST]
         text = sums[last, TEXT_SUM] - sums[first, TEXT_SUM]
         tokens = max(1.0, sums[last, TOKEN_SUM] - sums[first, TOKEN_SUM])
         row[place] = _log(text)
@@ -639,12 +699,10 @@ def _fill_containers(page: Page, block: int, row: NDArray[np.float32], span: NDA
         row[place + 3] = 5 * (sums[last, COMMA_SUM] - sums[first, COMMA_SUM]) / tokens
         row[place + 4] = _log(sums[last, LONG_SUM] - sums[first, LONG_SUM])
         row[place + 5] = _log(last - first)
-        row[place + 6] = (block - first) / max(1, last - first)
-        row[place + 7] = first / len(page.tree.blocks)
-        row[place + 8] = page.hints[element, LEVEL_HINT]
-        row[place + 9] = 5 * (sums[last, STOP_SUM] - sums[first, STOP_SUM]) / tokens
-        row[place + 10] = _log(text / max(1, last - first))
+        row[place + 6] = first / count
+        row[place + 7] = page.hints[element, LEVEL_HINT]
+        row[place + 8] = 5 * (sums[last, STOP_SUM] - sums[first, STOP_SUM]) / tokens
+        row[place + 9] = _log(text / max(1, last - first))
         place += _CONTAINER_FEATURES
         if page.context[element, OUTER] >= 0:
             element = page.context[element, OUTER]
-    return place

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from classifiers.model_file import MODELS, read_model
 from pipeline.errors import UserError
-from pipeline.extraction import Removed
-from pipeline.extraction.blocks import parse
+from pipeline.extraction import Removed, Source
+from pipeline.extraction.choice import choose
 from pipeline.extraction.columns import ELEMENT, END, LINK_BYTES, START
+from pipeline.extraction.elements import kernel
 from pipeline.extraction.features import FAMILY_BITS, Page, describe
 from pipeline.extraction.measures import LENGTH
-from pipeline.extraction.model import Model, choose, model_of, scores
+from pipeline.extraction.model import Model, model_of, scores
 from pipeline.extraction.text import render
 
 _REMOVED_BLOCKS: Final = 100  # of a page that are kept to be looked at
@@ -47,24 +48,25 @@ class Learned:
         self._comments = comments
         self._markdown = markdown
 
-    def __call__(self, page: str, url: str = "") -> tuple[str, Removed]:
-        """The main text, and the first of the blocks that were left out, cut short, each with its reason and score."""
-        described, probabilities, chosen = self._judged(page, url)
-        return render(described.tree, chosen, self._markdown), _removed(described, probabilities, chosen)
+    def __call__(self, page: Source) -> tuple[str, Removed]:
+        """The main text, and the first of the blocks that were left out, cut short, each with its reason and score and
+        the number of the line before which it stood."""
+        described, probabilities, chosen = self._judged(page)
+        text, lines = render(described.tree, chosen, self._markdown)
+        return text, _removed(described, probabilities, chosen, lines)
 
-    def blocks(self, page: str, url: str = "") -> list[tuple[float, bool, str]]:
+    def blocks(self, page: Source) -> list[tuple[float, bool, str]]:
         """Every block of the page: its score, whether it is main text, its text."""
-        described, probabilities, chosen = self._judged(page, url)
+        described, probabilities, chosen = self._judged(page)
         text, places = described.tree.text.tobytes(), described.tree.blocks[:, (START, END)].tolist()
         texts = [_text(text[start:end]) for start, end in places]
         return list(zip(probabilities.tolist(), chosen.tolist(), texts, strict=True))
 
-    def _judged(self, page: str, url: str) -> tuple[Page, NDArray[np.float32], NDArray[np.bool_]]:
+    def _judged(self, page: Source) -> tuple[Page, NDArray[np.float32], NDArray[np.bool_]]:
         """The blocks of a page, their scores, and which are chosen."""
-        source = page.encode("utf-8", "replace")
-        described = describe(source, parse(source, url))
+        described = describe(page.html, page.tree)
         probabilities = scores(described, self._model)
-        chosen = choose(probabilities, described.measures)
+        chosen = choose(described, probabilities)
         return described, probabilities, chosen | _comments(described) if self._comments else chosen
 
     def close(self) -> None:
@@ -79,15 +81,35 @@ def _comments(page: Page) -> NDArray[np.bool_]:
     return below & mostly_text & (page.measures[:, LENGTH] >= _COMMENT_LENGTH)
 
 
-def _removed(page: Page, probabilities: NDArray[np.float32], chosen: NDArray[np.bool_]) -> Removed:
+def _removed(
+    page: Page, probabilities: NDArray[np.float32], chosen: NDArray[np.bool_], lines: NDArray[np.int32]
+) -> Removed:
     left_out = np.flatnonzero(~chosen)[:_REMOVED_BLOCKS]
-    starts = page.tree.blocks[left_out, START]
-    ends = np.minimum(page.tree.blocks[left_out, END], starts + _REMOVED_BYTES)
-    text, reasons = page.tree.text.tobytes(), (100 * probabilities[left_out]).astype(np.int64)
-    return [
-        (_text(text[start:end]), _REASONS[reason])
-        for start, end, reason in zip(starts.tolist(), ends.tolist(), reasons.tolist(), strict=True)
-    ]
+    out = np.empty((_REMOVED_BYTES + 1) * len(left_out), np.uint8)
+    size = _copy_beginnings(page.tree.text, page.tree.blocks, left_out, out)
+    texts = out[:size].tobytes().decode("utf-8", "ignore").split("\0")[:-1]
+    reasons = (100 * probabilities[left_out]).astype(np.int64).tolist()
+    return Removed(texts, [_REASONS[reason] for reason in reasons], lines[left_out].tolist())
+
+
+@kernel
+def _copy_beginnings(
+    text: NDArray[np.uint8], blocks: NDArray[np.int32], numbers: NDArray[np.int64], out: NDArray[np.uint8]
+) -> int:
+    """Writes the first bytes of some blocks, each with a zero after it; returns how many bytes that makes."""
+    size = 0
+    for number in numbers:
+        start, end = blocks[number, START], blocks[number, END]
+        if end - start > _REMOVED_BYTES:
+            end = start + _REMOVED_BYTES
+            while text[end] & 0xC0 == 0x80:  # not within a character
+                end -= 1
+        for at in range(start, end):
+            out[size] = text[at]
+            size += text[at] != 0
+        out[size] = 0
+        size += 1
+    return size
 
 
 def _text(block: bytes) -> str:

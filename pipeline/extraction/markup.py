@@ -17,13 +17,18 @@ from pipeline.extraction.elements import (
     packed,
 )
 
-# A tag's attributes: where each value starts and ends (both 0 where it is absent), and whether a bare one stands there.
-(CLASS, ID, STYLE, ROLE, ITEMPROP, ALT, TYPE, ENCODING, DISPLAY, HREF, HIDDEN) = range(0, 22, 2)
-ATTRIBUTES: Final = 22
+# A tag's attributes: where each value starts and ends (both 0 where it is absent), and whether a bare one stands there;
+# and how many the tag has, others included.
+(CLASS, ID, STYLE, ROLE, ITEMPROP, ALT, TYPE, ENCODING, DISPLAY, HREF, HIDDEN, ALTTEXT) = range(0, 24, 2)
+NUMBER: Final = 24
+ATTRIBUTES: Final = 25
 _NAMES: Final = np.array(
     [
         packed(name)
-        for name in ["class", "id", "style", "role", "itemprop", "alt", "type", "encoding", "display", "href", "hidden"]
+        for name in (
+            *("class", "id", "style", "role", "itemprop", "alt", "type", "encoding"),
+            *("display", "href", "hidden", "alttext"),
+        )
     ],
     np.uint64,
 )
@@ -35,8 +40,12 @@ _REPLACEMENT = 0xFFFD
 
 @kernel
 def tag_name(page: NDArray[np.uint8], at: int) -> tuple[np.uint64, int, bool]:
-    """The packed name that starts at ``at``, where it ends, and whether it is a custom element's (has a hyphen)."""
+    """The packed name that starts at ``at``, where it ends, and whether it is a custom element's (has a hyphen).
+
+    The elements of MathJax (``mjx-``) stand within a line and are not taken for custom ones.
+    """
     name, custom = np.uint64(0), False
+    start = at
     while at < len(page):
         byte = page[at]
         if 65 <= byte <= 90:
@@ -46,6 +55,8 @@ def tag_name(page: NDArray[np.uint8], at: int) -> tuple[np.uint64, int, bool]:
         custom = custom or byte == _DASH
         name = (name << np.uint64(8)) | np.uint64(byte)
         at += 1
+    if custom and page[start] == 109 and page[start + 1] == 106 and page[start + 2] == 120:
+        custom = False
     return name, at, custom
 
 
@@ -63,6 +74,7 @@ def read_attributes(page: NDArray[np.uint8], at: int, found: NDArray[np.int64]) 
             continue
         name = np.uint64(0)
         start = at
+        found[NUMBER] += 1
         while at < end:
             byte = page[at]
             if byte <= 32 or byte == _GREATER or byte == _SLASH or (byte == _EQUALS and at > start):

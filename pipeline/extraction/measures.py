@@ -90,6 +90,9 @@ def _class_of(code: int) -> int:
     return OTHER if code >= 0x1F000 and code < 0x20000 else LOWER
 
 
+_ASCII_CLASSES = np.array([_class_of.py_func(code) for code in range(0x80)], np.uint8)
+
+
 @kernel
 def _decode(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
     """The code point at a place of UTF-8 text that is well formed, and the place after it."""
@@ -135,47 +138,58 @@ def _measure(
     row[:] = 0
     whole, word, letters = FNV_START, FNV_START, 0
     at, first, last = start, -1, OTHER
+    all_letters = upper = digits = marks = 0
     while at < end:
-        code, at = _decode(text, at)
-        kind = _class_of(code)
-        if code == 0:
-            continue
-        if LOWER <= kind <= IDEOGRAPH:
-            if kind == IDEOGRAPH:
-                if letters:
-                    _take_word(title, word, row, words)
-                row[ALONE] += 1
-                _take_word(title, (FNV_START ^ np.uint64(code)) * FNV_PRIME, row, words)
-                word, letters = FNV_START, 0
-            else:
-                folded = code + 32 if kind == CAPITAL and code < 0x430 and code != 0xD7 else code
-                word = (word ^ np.uint64(folded)) * FNV_PRIME
-                letters += 1
-                row[UPPER] += kind == CAPITAL
-                row[DIGITS] += kind == DIGIT
-                row[LETTERS] += 1
+        byte = text[at]
+        if byte < 0x80:
+            code, kind = np.int64(byte), np.int64(_ASCII_CLASSES[byte])
+            at += 1
+            if code == 0:
+                continue
+        else:
+            code, at = _decode(text, at)
+            kind = _class_of(code)
+        if LOWER <= kind <= DIGIT:
+            folded = code + 32 if kind == CAPITAL and code < 0x430 and code != 0xD7 else code
+            word = (word ^ np.uint64(folded)) * FNV_PRIME
+            letters += 1
+            upper += kind == CAPITAL
+            digits += kind == DIGIT
             if kind != DIGIT:
                 whole = (whole ^ np.uint64(code)) * FNV_PRIME
         else:
             if letters:
                 _take_word(title, word, row, words)
+                all_letters += letters
                 word, letters = FNV_START, 0
-            row[COMMAS] += kind == COMMA
-            row[STOPS] += kind == STOP
-            row[SEPARATORS] += kind == SEPARATOR
-            row[SIGNS] += kind == SIGN
-            row[MARKS] += kind != SPACE_CLASS
-            row[LINES] += code == 10
-            row[QUESTIONS] += code == 63 or code == 0xFF1F
+            if kind == IDEOGRAPH:
+                row[ALONE] += 1
+                _take_word(title, (FNV_START ^ np.uint64(code)) * FNV_PRIME, row, words)
+                whole = (whole ^ np.uint64(code)) * FNV_PRIME
+            else:
+                marks += kind != SPACE_CLASS
+                if code != 32:
+                    _count_mark(code, kind, row)
         if kind != SPACE_CLASS:
             last = kind
             if first < 0:
                 first = kind
     if letters:
         _take_word(title, word, row, words)
+    row[LETTERS], row[UPPER], row[DIGITS], row[MARKS] = all_letters + letters, upper, digits, marks
     row[LENGTH] = row[LETTERS] + _IDEOGRAPH_LENGTH * row[ALONE]
     row[FIRST_CLASS], row[LAST_CLASS] = max(0, first), last
     return whole
+
+
+@kernel
+def _count_mark(code: int, kind: int, row: NDArray[np.float32]) -> None:
+    row[COMMAS] += kind == COMMA
+    row[STOPS] += kind == STOP
+    row[SEPARATORS] += kind == SEPARATOR
+    row[SIGNS] += kind == SIGN
+    row[LINES] += code == 10
+    row[QUESTIONS] += code == 63 or code == 0xFF1F
 
 
 @kernel

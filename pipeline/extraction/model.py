@@ -1,4 +1,4 @@
-"""The net that scores a page's blocks, and the choice of those with the best expected F1.
+"""The net that scores a page's blocks.
 
 Layers: the features of a block; convolutions along the page, so that a block sees its neighbours; means over the
 containers around the block, the blocks like it and the whole page; a score. Trained by classifiers.training.clutter.
@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.extraction.elements import kernel
-from pipeline.extraction.features import LEVELS, LEXICON_SIZES, WIDTH, Lexicon, Page, features
-from pipeline.extraction.measures import LENGTH, TOKENS
+from pipeline.extraction.features import AROUND, LEVELS, LEXICON_SIZES, OWN, WIDTH, Features, Lexicon, Page, features
 
 TAPS: Final = 3  # blocks that one convolution looks at
+FARTHEST_STEP: Final = 4  # between two of them
 POOLS: Final = LEVELS + 2  # containers, group, page
 
 Floats = NDArray[np.float32]
@@ -55,40 +56,25 @@ def model_of(arrays: dict[str, NDArray[Any]]) -> Model:
     )
     lexicon = Lexicon(*(np.ascontiguousarray(arrays[name], np.float32) for name in Lexicon._fields))
     sizes = tuple(len(part) for part in lexicon)
-    if len(net.block) != WIDTH or sizes != LEXICON_SIZES:
+    if len(net.block) != WIDTH or sizes != LEXICON_SIZES or net.steps.max() > FARTHEST_STEP:
         raise ValueError("the clutter model was trained for other features")
     return Model(net, lexicon)
 
 
 def scores(page: Page, model: Model) -> Floats:
     """For each block the probability that it is main text."""
-    rows, spans = features(page, model.lexicon)
-    net, count = model.net, len(rows)
-    out = np.zeros(count, np.float32)
-    if count:
-        members, hidden, channels = net.narrow.shape
-        pooled = net.pooled.shape[2]
-        margin = int(net.steps.max(initial=0))
-        room = Room(
-            np.empty(members * hidden, np.float32),
-            np.empty((members * hidden, count), np.float32),
-            np.zeros((2, channels, count + 2 * margin), np.float32),
-            np.empty((hidden + channels + POOLS * pooled, count), np.float32),
-            np.empty((net.mixed.shape[2], count), np.float32),
-            np.empty(count, np.float32),
-            np.empty((POOLS, count), np.float32),
-            np.zeros(count + 1, np.float32),
-            np.zeros(int(page.groups.max()) + 1, np.float32),
-        )
-        _score(rows, spans, page.groups, page.measures, net, room, out)
-    return out
+    found = features(page, model.lexicon)
+    return _scores(found, page.groups, model.net)
 
 
 class Room(NamedTuple):
     """Room for a page's layers. But for ``first`` a row is a channel and a column a block, so that the inner loops run
     over the blocks."""
 
+    shared: Floats  # what containers add to the first layer, and in the last row what the page adds
     first: Floats  # the first layer of one block, all members
+    columns: NDArray[np.int32]  # of its features that are not zero
+    values: Floats
     hidden: Floats  # that of all blocks
     along: Floats  # two buffers for the convolutions, with zeros at both ends
     wide: Floats  # what a member's last layers see: hidden, along the page, pools
@@ -99,55 +85,75 @@ class Room(NamedTuple):
     group_sums: Floats
 
 
+@njit(cache=True, nogil=True)
+def _scores(found: Features, groups: NDArray[np.int32], net: Net) -> Floats:
+    count, places = len(found.own), len(found.around)
+    members, hidden, channels = net.narrow.shape
+    pooled, mixed, margin = net.pooled.shape[2], net.mixed.shape[2], FARTHEST_STEP
+    out = np.zeros(count, np.float32)
+    if count:
+        room = Room(
+            np.empty((places + 1, members * hidden), np.float32),
+            np.empty(members * hidden, np.float32),
+            np.empty(WIDTH + 3, np.int32),
+            np.empty(WIDTH + 3, np.float32),
+            np.empty((members * hidden, count), np.float32),
+            np.zeros((2, channels, count + 2 * margin), np.float32),
+            np.empty((hidden + channels + POOLS * pooled, count), np.float32),
+            np.empty((mixed, count), np.float32),
+            np.empty(count, np.float32),
+            np.empty((POOLS, count), np.float32),
+            np.zeros(count + 1, np.float32),
+            np.zeros(groups.max() + 1, np.float32),
+        )
+        _score(found, groups, net, room, out)
+    return out
+
+
 @kernel
-def _score(
-    rows: Floats,
-    spans: NDArray[np.int32],
-    groups: NDArray[np.int32],
-    measures: Floats,
-    net: Net,
-    room: Room,
-    out: Floats,
-) -> None:
+def _score(found: Features, groups: NDArray[np.int32], net: Net, room: Room, out: Floats) -> None:
     """Adds up the members' scores and turns their mean into a probability."""
     members, _, _ = net.narrow.shape
-    for block in range(len(rows)):
-        row = rows[block]
-        for column in range(len(row)):
-            row[column] = min(max(row[column], net.low[column]), net.high[column])
-        for column in range(len(room.first)):
-            room.first[column] = net.block_bias[column]
-        _add(row, net.block, room.first)
-        for column in range(len(room.first)):
-            room.hidden[column, block] = max(np.float32(0), room.first[column])
-        room.weights[block] = np.log1p(measures[block, LENGTH]) + np.float32(0.1)
-    _weigh(spans, groups, room)
+    places = len(found.around)
+    shared, first = room.shared, room.first
+    _add(net.block_bias, found.page, net, OWN + AROUND, room, shared[places])
+    for place in range(places):
+        _add(shared[places], found.around[place], net, OWN, room, shared[place])
+    for block in range(len(out)):
+        _add(shared[found.place[block]], found.own[block], net, 0, room, first)
+        for column in range(len(first)):
+            room.hidden[column, block] = max(np.float32(0), first[column])
+        room.weights[block] = found.own[block, 0] + np.float32(0.1)  # by the logarithm of its length
+    _weigh(found.spans, groups, room)
     for member in range(members):
-        _run(spans, groups, net, member, room, out)
-    for block in range(len(rows)):
+        _run(found.spans, groups, net, member, room, out)
+    for block in range(len(out)):
         out[block] = 1 / (1 + np.exp(-out[block] / members))
 
 
 @kernel
-def _add(row: Floats, weights: Floats, out: Floats) -> None:
-    """``out += row @ weights``, two inputs at a time; half of most rows are zeros, which are passed over."""
-    index, end = 0, len(row)
-    while index < end:
-        while index < end and row[index] == 0:
-            index += 1
-        other = index + 1
-        while other < end and row[other] == 0:
-            other += 1
-        if other < end:
-            value, second = row[index], row[other]
-            line, second_line = weights[index], weights[other]
-            for column in range(len(out)):
-                out[column] += value * line[column] + second * second_line[column]
-        elif index < end:
-            value, line = row[index], weights[index]
-            for column in range(len(out)):
-                out[column] += value * line[column]
-        index = other + 1
+def _add(before: Floats, row: Floats, net: Net, start: int, room: Room, out: Floats) -> None:
+    """``before``, and what the features of ``row``, which are those from ``start`` on, add to it in the first layer.
+
+    Half of most rows are zeros, which are passed over; the others are taken four at a time."""
+    columns, values = room.columns, room.values
+    count = 0
+    low, high = net.low[start : start + len(row)], net.high[start : start + len(row)]
+    for column in range(len(row)):
+        row[column] = min(max(row[column], low[column]), high[column])
+    for column in range(len(row)):
+        columns[count], values[count] = start + column, row[column]
+        count += row[column] != 0
+    for rest in range(count, count + 3):
+        columns[rest], values[rest] = 0, 0
+    for column in range(len(out)):
+        out[column] = before[column]
+    for index in range(0, count, 4):
+        a, b, c, d = values[index], values[index + 1], values[index + 2], values[index + 3]
+        one, two = net.block[columns[index]], net.block[columns[index + 1]]
+        three, four = net.block[columns[index + 2]], net.block[columns[index + 3]]
+        for column in range(len(out)):
+            out[column] += (a * one[column] + b * two[column]) + (c * three[column] + d * four[column])
 
 
 @kernel
@@ -267,17 +273,3 @@ def _pool(spans: NDArray[np.int32], groups: NDArray[np.int32], summaries: Floats
         for block in range(count):
             of_group[block] = group_sums[groups[block]] * shares[LEVELS, block]
             of_page[block] = sums[count] * shares[LEVELS + 1, block]
-
-
-def choose(probabilities: Floats, measures: Floats) -> NDArray[np.bool_]:
-    """The blocks whose text has the best expected F1: those with the highest probabilities, down to the place where
-    2 * sum(p * n) / (sum(n) + sum over all blocks of p * n) is greatest, n being the tokens of a block."""
-    chosen = np.zeros(len(probabilities), np.bool_)
-    if len(probabilities) == 0:
-        return chosen
-    tokens = measures[:, TOKENS].astype(np.float64)
-    expected = probabilities * tokens
-    order = np.argsort(-probabilities, kind="stable")
-    value = 2 * np.cumsum(expected[order]) / (np.cumsum(tokens[order]) + expected.sum() + 1e-9)
-    chosen[order[: int(np.argmax(value)) + 1]] = True
-    return chosen

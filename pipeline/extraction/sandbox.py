@@ -23,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.extraction import Removed, Source
+
 _LENGTH = struct.Struct("<I")
 _DONE, _FAILED = b"+", b"!"
 _START_SECONDS = 120.0  # to import the function's module on a busy machine
@@ -118,8 +120,8 @@ class SandboxedBackend:
     def __init__(self, main_text: Sandbox) -> None:
         self._main_text = main_text
 
-    def __call__(self, page: str, url: str) -> tuple[str, list[tuple[str, str]]]:
-        return self._main_text(page, url), []
+    def __call__(self, page: Source) -> tuple[str, Removed]:
+        return self._main_text(page.html.decode(), page.url), Removed()
 
     def close(self) -> None:
         self._main_text.close()

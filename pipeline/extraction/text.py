@@ -1,7 +1,8 @@
 """Chosen blocks to text: light Markdown that stays close to plain text, or plain text.
 
 Markdown has marks for headings, list items, quotes, rows of tables and verbatim text; nothing is escaped, and links
-and emphasis are their words. In plain text the blocks stand one below the other.
+and emphasis are their words. In plain text the blocks stand one below the other. A heading that only repeats the one
+just before it is left out.
 """
 
 from __future__ import annotations
@@ -24,21 +25,28 @@ from pipeline.extraction.columns import (
     ROW,
     START,
     VERBATIM,
+    WORDS,
+    WORDS_END,
 )
-from pipeline.extraction.elements import TAG, kernel
+from pipeline.extraction.elements import TAG, hash_of, kernel
 
 _H1, _H6, _LI, _UL, _OL, _QUOTE, _TABLE = (TAG[name] for name in ["h1", "h6", "li", "ul", "ol", "blockquote", "table"])
 _NEWLINE, _SPACE, _HASH, _DASH, _DOT, _QUOTE_MARK, _PIPE, _TICK = 10, 32, 35, 45, 46, 62, 124, 96
-_DEEPEST_LIST: Final = 8
-_ROOM: Final = 160  # bytes of marks around one block, a table's rule apart
+_DEEPEST_LIST: Final = 9
+_DEEPEST_QUOTE: Final = 3
+_WIDEST_ITEM: Final = 4  # bytes of the mark of an item, as far as what stands in it is indented
+_WIDEST_MARKS: Final = 64  # bytes before a line
+_POST_CONTENT: Final = np.uint32(hash_of("postcontent") >> 32)  # of a quote that is none, but a forum's post
+_ROOM: Final = 160  # bytes of marks around one block, a table's rule and the marks of its further lines apart
 
 
-def render(tree: Tree, chosen: NDArray[np.bool_], markdown: bool = True) -> str:
-    """The text of the chosen blocks, in the page's order."""
-    pipes = int(np.count_nonzero(tree.text == _PIPE))
-    out = np.empty(len(tree.text) + _ROOM * int(chosen.sum()) + 8 * pipes + 64, np.uint8)
-    size = _render(tree, chosen, markdown, out, np.zeros(len(tree.elements), np.bool_))
-    return out[:size].tobytes().decode("utf-8", "replace")
+def render(tree: Tree, chosen: NDArray[np.bool_], markdown: bool = True) -> tuple[str, NDArray[np.int32]]:
+    """The text of the chosen blocks, in the page's order, and for each block before which of its lines it stands."""
+    pipes, breaks = int(np.count_nonzero(tree.text == _PIPE)), int(np.count_nonzero(tree.text == _NEWLINE))
+    out = np.empty(len(tree.text) + _ROOM * int(chosen.sum()) + 8 * pipes + _WIDEST_MARKS * breaks + 64, np.uint8)
+    lines = np.empty(len(chosen), np.int32)
+    size = _render(tree, chosen, markdown, out, np.zeros(len(tree.elements), np.int8), lines)
+    return out[:size].tobytes().decode("utf-8", "replace"), lines
 
 
 @kernel
@@ -47,31 +55,41 @@ def _render(
     chosen: NDArray[np.bool_],
     markdown: bool,
     out: NDArray[np.uint8],
-    marked: NDArray[np.bool_],
+    marked: NDArray[np.int8],
+    lines: NDArray[np.int32],
 ) -> int:
-    """Writes the text; ``marked`` keeps which list items have their mark. Returns the number of bytes."""
+    """Writes the text; ``marked`` keeps how wide the marks of list items are, 0 for none yet. Returns the number of
+    bytes."""
     at, before = 0, -1  # the block that was written last
+    line_number, counted = 0, 0
     for block in range(len(chosen)):
-        if not chosen[block]:
+        while counted < at:
+            line_number += out[counted] == _NEWLINE or counted == 0
+            counted += 1
+        lines[block] = line_number
+        if not chosen[block] or (before >= 0 and _repeats_heading(tree, before, block)):
             continue
         if before >= 0:
-            at = _part(tree, before, block, markdown, out, at)
+            at = _part(tree, before, block, markdown, out, at, marked)
         if not markdown:
-            at = _copy(tree, block, out, at)
+            at = _copy(tree, block, out, at, at, tree.blocks[block, KIND] == ROW)
         elif tree.blocks[block, KIND] == VERBATIM:
             at = _put_fenced(tree, block, out, at)
         elif tree.blocks[block, KIND] == ROW:
             at = _put_row(tree, before, block, out, at)
         else:
-            at = _put_marks(tree, block, out, at, marked)
-            at = _copy(tree, block, out, at)
+            line, heading = at, _heading(tree, block)
+            at = _put_marks(tree, block, heading, out, at, marked)
+            at = _copy(tree, block, out, at, line, heading > 0)
         before = block
     return at
 
 
 @kernel
-def _part(tree: Tree, before: int, block: int, markdown: bool, out: NDArray[np.uint8], at: int) -> int:
-    """Line ends between two blocks: one within a table or a list, else a blank line."""
+def _part(
+    tree: Tree, before: int, block: int, markdown: bool, out: NDArray[np.uint8], at: int, marked: NDArray[np.int8]
+) -> int:
+    """Line ends between two blocks: one between the rows of a table or before the next item of a list, else two."""
     out[at] = _NEWLINE
     at += 1
     if not markdown:
@@ -81,7 +99,7 @@ def _part(tree: Tree, before: int, block: int, markdown: bool, out: NDArray[np.u
     if rows and _table_of(tree, first) == _table_of(tree, second):
         return at
     one, other = _around(tree, first, _LI), _around(tree, second, _LI)
-    if one > 0 and other > 0 and one != other and tree.blocks[before, KIND] != VERBATIM:
+    if one > 0 and other > 0 and one != other and not marked[other] and tree.blocks[before, KIND] != VERBATIM:
         return at
     out[at] = _NEWLINE
     return at + 1
@@ -101,66 +119,113 @@ def _table_of(tree: Tree, element: int) -> int:
 
 
 @kernel
-def _copy(tree: Tree, block: int, out: NDArray[np.uint8], at: int) -> int:
-    one_line = tree.blocks[block, KIND] == ROW
+def _heading(tree: Tree, block: int) -> int:
+    """The level of the heading that a block is in, 0 where it is in none."""
+    element = np.int64(tree.blocks[block, ELEMENT])
+    while element >= 0:
+        tag = tree.elements[element, ELEMENT_TAG]
+        if _H1 <= tag <= _H6:
+            return np.int64(tag - _H1 + 1)
+        element = np.int64(tree.elements[element, PARENT])
+    return 0
+
+
+@kernel
+def _repeats_heading(tree: Tree, before: int, block: int) -> bool:
+    """Whether two blocks are headings of the same words, as a forum has them above a thread and its first post."""
+    first, second = tree.blocks[before, START], tree.blocks[block, START]
+    size = tree.blocks[block, END] - second
+    if tree.blocks[before, END] - first != size:
+        return False
+    for place in range(size):
+        if tree.text[first + place] != tree.text[second + place]:
+            return False
+    return _heading(tree, before) > 0 and _heading(tree, block) > 0
+
+
+@kernel
+def _copy(tree: Tree, block: int, out: NDArray[np.uint8], at: int, line: int, one_line: bool) -> int:
+    """The text of a block after its marks, which begin at ``line``: quotes are marked on each of its lines, and what
+    stands in a list is indented."""
+    marks = at - line
     for place in range(tree.blocks[block, START], tree.blocks[block, END]):
         byte = tree.text[place]
         if byte:
             out[at] = _SPACE if one_line and byte == _NEWLINE else byte
             at += 1
+            if byte == _NEWLINE and not one_line:
+                for mark in range(line, line + marks):
+                    out[at] = _QUOTE_MARK if out[mark] == _QUOTE_MARK else _SPACE
+                    at += 1
     return at
 
 
 @kernel
-def _put_marks(tree: Tree, block: int, out: NDArray[np.uint8], at: int, marked: NDArray[np.bool_]) -> int:
-    """A heading's, quote's or list item's mark. An item is marked once; what follows in it is indented."""
-    element = np.int64(tree.blocks[block, ELEMENT])
-    item, lists, heading, quotes = -1, 0, 0, 0
+def _put_marks(tree: Tree, block: int, heading: int, out: NDArray[np.uint8], at: int, marked: NDArray[np.int8]) -> int:
+    """The marks of the quotes and lists around a block, outermost first, and a heading's. An item is marked once; what
+    follows in it is indented."""
+    end = start = at + _WIDEST_MARKS
+    if heading:
+        start -= heading + 1
+        out[start : end - 1], out[end - 1] = _HASH, _SPACE
+    element, in_item, lists, quotes = np.int64(tree.blocks[block, ELEMENT]), False, 0, 0
     while element >= 0:
         tag = tree.elements[element, ELEMENT_TAG]
-        if _H1 <= tag <= _H6 and not heading:
-            heading = tag - _H1 + 1
-        elif tag == _LI and item < 0:
-            item = element
-        elif tag == _UL or tag == _OL:
+        if tag == _LI and not heading:
+            if in_item:
+                start = _indent(out, start, marked[element] - 2 if lists < _DEEPEST_LIST else 0)
+            elif marked[element]:
+                start = _indent(out, start, marked[element])
+            else:
+                mark_end, start = start, _put_item(tree, element, out, start)
+                marked[element] = mark_end - start
+            in_item = True
+        elif (tag == _UL or tag == _OL) and in_item:
             lists += 1
-        elif tag == _QUOTE:
+            start = _indent(out, start, 2 if 1 < lists <= _DEEPEST_LIST else 0)
+        elif tag == _QUOTE and quotes < _DEEPEST_QUOTE and not _is_post(tree, element):
             quotes += 1
+            start -= 2
+            out[start], out[start + 1] = _QUOTE_MARK, _SPACE
         element = np.int64(tree.elements[element, PARENT])
-    for _ in range(min(quotes, 3)):
-        out[at], out[at + 1] = _QUOTE_MARK, _SPACE
-        at += 2
-    if item >= 0 and not heading:
-        for _ in range(2 * min(max(0, lists - 1), _DEEPEST_LIST)):
-            out[at] = _SPACE
-            at += 1
-        at = _put_item(tree, item, marked[item], out, at)
-        marked[item] = True
-    for level in range(heading):
-        out[at] = _HASH
-        out[at + 1] = _SPACE
-        at += 1 + (level == heading - 1)
+    for place in range(start, end):
+        out[at] = out[place]
+        at += 1
     return at
 
 
 @kernel
-def _put_item(tree: Tree, item: int, is_marked: bool, out: NDArray[np.uint8], at: int) -> int:
-    if is_marked:
-        out[at] = out[at + 1] = _SPACE
-        return at + 2
-    if tree.elements[tree.elements[item, PARENT], ELEMENT_TAG] == _OL:
-        number, power = tree.elements[item, ORDER], 1
-        while number >= 10 * power:
-            power *= 10
-        while power:
-            out[at] = 48 + number // power % 10
-            power //= 10
-            at += 1
-        out[at] = _DOT
-    else:
-        out[at] = _DASH
-    out[at + 1] = _SPACE
-    return at + 2
+def _is_post(tree: Tree, element: int) -> bool:
+    for word in range(tree.elements[element, WORDS], tree.elements[element, WORDS_END]):
+        if tree.words[word] == _POST_CONTENT:
+            return True
+    return False
+
+
+@kernel
+def _indent(out: NDArray[np.uint8], end: int, width: int) -> int:
+    """Writes spaces that end at a place, and returns where they start."""
+    for _ in range(min(width, _WIDEST_ITEM)):
+        end -= 1
+        out[end] = _SPACE
+    return end
+
+
+@kernel
+def _put_item(tree: Tree, item: int, out: NDArray[np.uint8], end: int) -> int:
+    """Writes the mark of a list's item so that it ends at a place, and returns where it starts."""
+    out[end - 1] = _SPACE
+    if tree.elements[tree.elements[item, PARENT], ELEMENT_TAG] != _OL:
+        out[end - 2] = _DASH
+        return end - 2
+    out[end - 2] = _DOT
+    start, number = end - 2, tree.elements[item, ORDER]
+    while True:
+        start -= 1
+        out[start] = 48 + number % 10
+        number //= 10
+        if number == 0:
+            return start
 
 
 @kernel
@@ -175,7 +240,7 @@ def _put_fenced(tree: Tree, block: int, out: NDArray[np.uint8], at: int) -> int:
         out[at] = _TICK
         at += 1
     out[at] = _NEWLINE
-    at = _copy(tree, block, out, at + 1)
+    at = _copy(tree, block, out, at + 1, at + 1, False)
     out[at] = _NEWLINE
     at += 1
     for _ in range(fence):
@@ -188,10 +253,10 @@ def _put_fenced(tree: Tree, block: int, out: NDArray[np.uint8], at: int) -> int:
 def _put_row(tree: Tree, before: int, block: int, out: NDArray[np.uint8], at: int) -> int:
     """A row between pipes, and below the first row of a table with header cells the rule that Markdown asks for."""
     table = _table_of(tree, tree.blocks[block, ELEMENT])
-    first = before < 0 or _table_of(tree, tree.blocks[before, ELEMENT]) != table
+    first = before < 0 or tree.blocks[before, KIND] != ROW or _table_of(tree, tree.blocks[before, ELEMENT]) != table
     out[at], out[at + 1] = _PIPE, _SPACE
     start = at
-    at = _copy(tree, block, out, at + 2)
+    at = _copy(tree, block, out, at + 2, at + 2, True)
     out[at], out[at + 1] = _SPACE, _PIPE
     at += 2
     if not first or not tree.elements[table, FLAGS] & HAS_HEADER:

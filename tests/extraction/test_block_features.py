@@ -70,7 +70,7 @@ def test_the_lexicon_is_asked_for_the_words_of_class_and_url() -> None:
 
 def test_containers_reach_from_the_inside_out() -> None:
     page = page_of("<div>a<div><p>b<p>c</div></div><p>d")
-    _, spans = features(page, empty_lexicon())
+    spans = features(page, empty_lexicon()).spans
     assert spans[1].tolist() == [[1, 3], [0, 3], [0, 4], [0, 4]]
     assert spans[3].tolist() == [[0, 4]] * 4
 
@@ -85,8 +85,8 @@ def test_containers_reach_from_the_inside_out() -> None:
 def test_features_of_any_page_are_finite_and_repeatable(html: str) -> None:
     """Would catch 0/0 of empty windows, and features that are read from memory that nobody wrote."""
     lexicon = Lexicon(*(np.linspace(-1, 1, size, dtype=np.float32) for size in LEXICON_SIZES))
-    rows, spans = features(page_of(html), lexicon)
-    again, _ = features(page_of(html), lexicon)
-    assert rows.shape == (len(spans), WIDTH)
+    found = features(page_of(html), lexicon)
+    rows, again = found.rows(), features(page_of(html), lexicon).rows()
+    assert rows.shape == (len(found.spans), WIDTH)
     assert np.isfinite(rows).all()
     assert np.array_equal(rows, again)

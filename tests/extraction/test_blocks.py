@@ -84,6 +84,7 @@ def test_blocks_are_those_that_a_browser_shows(html: str, expected: list[tuple[s
         ("\u3000\u4f60\u597d\u3000", "\u3000\u4f60\u597d\u3000"),
         ("<svg><text>a</text><svg></svg>b</svg>c<select><option>d</select>", "c"),
         ("<svg>no end", "no end"),
+        ("<h2>a<a class=headerlink href=#a>\u00b6</a></h2>b", "a b"),
         ("<span style='Display : none'>a<span>b</span>c</span>d", "d"),
     ],
 )
@@ -100,6 +101,25 @@ def test_listings_keep_their_lines_and_lose_their_line_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<pre class='line-numbers'><code class='line-numbers'>a\nb</code></pre>", "a\nb"),
+        ("<table><td class='gutter'><pre>1\n2</pre><td><pre>a\nb</pre></table>", "a\nb"),
+        ("<pre><div><span>1</span><div>a\n</div></div><div><span>2</span><div>b\n</div></div></pre>", "1a\n2b"),
+        ("<pre>a<div>b</div>c</pre>", "a\nb\nc"),
+        ("<pre>a\nb<button>Copy</button><div style='display:none'>c</div></pre>", "a\nb"),
+        ("<div hidden><pre><div>a</div><div>b</div></pre></div>", "a\nb"),
+        ("<pre> \n\n  a\n b\n </pre>", "  a\n b"),
+        ("<pre>\n  <code>\n    <xmp>a &lt; <b>\r\nb</xmp></code></pre>", "    a &lt; <b>\nb"),
+    ],
+)
+def test_a_listing_is_its_code_alone(html: str, text: str) -> None:
+    """Would catch a listing that is lost since its class asks for line numbers, lines that are cut or run together,
+    and buttons taken for code."""
+    assert [text for text, _ in blocks_of(html)] == [text]
+
+
+@pytest.mark.parametrize(
     "html",
     [
         '<span class="katex"><span class="katex-mathml"><math><semantics><mi>x</mi><annotation encoding='
@@ -110,6 +130,10 @@ def test_listings_keep_their_lines_and_lose_their_line_numbers() -> None:
         '<span style="display: none"><math><semantics><mi>x</mi><annotation encoding="application/x-tex">x^2 &lt; 3'
         '</annotation></semantics></math></span><img class="mwe-math-fallback-image-inline" alt="x^2 &lt; 3">',
         '<math><annotation encoding="application/x-tex">x^2 &lt; 3</annotation></math><img class=tex alt="x^2 &lt; 3">',
+        '<span class="mwe-math-mathml-inline" style="display: none"><math><annotation encoding="application/x-tex">'
+        'x^2 &lt; 3</annotation></math></span><img class="mwe-math-fallback-image-inline" alt="x2&lt;3">',
+        '<math alttext="x^2 &lt; 3"><annotation encoding="application/x-tex">x^2 &lt; 3</annotation></math>',
+        '<img class=latex alt="$x^2 &lt; 3$">',
     ],
 )
 def test_a_formula_is_its_tex_source_once(html: str) -> None:
@@ -120,6 +144,36 @@ def test_a_formula_is_its_tex_source_once(html: str) -> None:
 def test_formulas_on_their_own_have_two_dollar_signs() -> None:
     html = '<script type="math/tex; mode=display">a\n b</script>'
     assert blocks_of(html) == [("$$a b$$", "html")]
+
+
+def test_sources_of_formulas_without_a_class_or_an_annotation() -> None:
+    """Would catch TeX that is lost, and prices or descriptions of images taken for it."""
+    assert blocks_of(r'<math alttext="\frac{a}{b}"><mi>a</mi><mi>b</mi></math>') == [(r"$\frac{a}{b}$", "html")]
+    assert blocks_of(r'<img src="?tex=a" alt="\alpha">') == [(r"$\alpha$", "html")]
+    assert blocks_of('a<img alt="$5 {or} less"><math alttext="ab"><mi>c</mi></math>') == [("ac", "html")]
+    assert blocks_of(
+        "<p>a <mjx-container class='MathJax'><mjx-assistive-mml><math><mi>x</mi></math>"
+        "</mjx-assistive-mml></mjx-container>, b"
+    ) == [("a x, b", "p")]
+
+
+def test_marks_of_footnotes_belong_to_their_word() -> None:
+    """Would catch the space that parts the links of a menu between a link and its footnote."""
+    assert blocks_of("<a href=1>a</a><sup><a href=2>[1]</a></sup><a href=3>b</a>") == [("a[1] b", "html")]
+
+
+def test_cells_of_tables_with_headers_stay_in_their_columns() -> None:
+    """Would catch empty cells that are lost, captions taken for rows, and listings squeezed into a cell."""
+    head = "<table><tr><th colspan=3>Caption<tr><th><th>A<th>B"
+    assert [text for text, _ in blocks_of(f"{head}<tr><td>1<td>2<td>3<tr><td>4<td><td><tr><td><td><td>5</table>")] == [
+        "Caption",
+        "| A | B",
+        "1 | 2 | 3",
+        "4 | |",
+        "| | 5",
+    ]
+    rows = "<tr><td>1<td><pre>a</pre><td>2<tr><td>3<td><pre>b\nc</pre><td>4</table>"
+    assert [text for text, _ in blocks_of(head + rows)][2:] == ["1 | a | 2", "3", "b\nc", "4"]
 
 
 def test_rows_of_data_tables_are_one_block_and_layout_stays_apart() -> None:
@@ -162,7 +216,19 @@ PIECES = st.sampled_from(
     [
         *(f"<{name}>" for name in NAMES if name),
         *(f"</{name}>" for name in NAMES if name),
-        *("<p class='a b-c' id=\"d\" style=display:none>", "<td class=lineno>", "<!--", "-->", "<", "</", "&", "&nLt;"),
+        *(
+            "<p class='a b-c' id=\"d\" style=display:none>",
+            "<td class=lineno>",
+            "<td hidden>",
+            "<td><td><td>",
+            "<td><li>",
+            "<!--",
+            "-->",
+            "<",
+            "</",
+            "&",
+            "&nLt;",
+        ),
         *("&#x41;", "&amp", " ", "\n", "text", "\u4f60", "\U0001f600", "'", '"', ">", "\x00", "<br><br>", "$"),
         '<math><annotation encoding="x-tex">a</annotation></math>',
     ]
@@ -203,6 +269,9 @@ def test_any_page_gives_blocks_and_elements_that_fit_together(html: str) -> None
         "x" * 5_000_000,
         "<li>x" * 200_000,
         "<svg>" * 20_000 + "</svg>" * 20_000,
+        "<table><th><tr>" + "<td>" * 200_000 + "a<td>b",
+        "<pre>" + "1<div>" * 100_000,
+        "<img alt='" + "\\\\a" * 500_000,
     ],
     ids=lambda html: html[:12],
 )

@@ -18,8 +18,10 @@ ARTICLE = (
 )
 
 
-@pytest.fixture(scope="module", params=["learned", "trafilatura"])
+@pytest.fixture(scope="module", params=["learned", "trafilatura", "resiliparse"])
 def extractor(request: pytest.FixtureRequest) -> Iterator[Extractor]:
+    if request.param == "resiliparse":
+        pytest.importorskip("resiliparse", reason="resiliparse is not installed: make bench-install")
     made = make_extractor(request.param, timeout_s=20, max_page_bytes=3_000_000)
     yield made
     made.close()

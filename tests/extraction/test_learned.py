@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.extraction import make_extractor
+from pipeline.extraction import Source, make_extractor
+from pipeline.extraction.blocks import parse
 from pipeline.extraction.learned import Learned, load_model
 
 PARAGRAPHS = [
@@ -51,18 +52,33 @@ SOUP = [
 ]
 
 
+def source(page: str) -> Source:
+    html = page.encode()
+    return Source(html, parse(html))
+
+
 def test_article_stays_and_clutter_goes() -> None:
     """Would catch a model, or a choice of blocks, that is broken as a whole."""
-    text, removed = Learned()(PAGE)
+    text, removed = Learned()(source(PAGE))
     assert all(paragraph in text for paragraph in PARAGRAPHS)
     assert not any(clutter in text for clutter in ("cookies", "Shop", "Privacy", "Ten beaches"))
-    assert any("cookies" in left_out for left_out, _ in removed)
-    assert all(why.startswith("clutter 0.") or why == "clutter 1.00" for _, why in removed)
+    assert any("cookies" in left_out for left_out in removed.texts)
+    assert all(why.startswith("clutter 0.") or why == "clutter 1.00" for why in removed.reasons)
+
+
+def test_what_was_left_out_has_its_place_in_the_text() -> None:
+    """Would catch clutter that ``explain`` shows in the wrong place."""
+    text, removed = Learned()(source(PAGE))
+    places = {left_out.split()[0]: line for left_out, _, line in removed.rows()}
+    lines = text.split("\n")
+    assert places["Home"] == 0
+    assert places["Ten"] >= len(lines) - 1
+    assert all(0 <= line <= len(lines) for line in places.values())
 
 
 def test_structure_survives() -> None:
     """Would catch code whose lines are joined, cells run together, and formulas lost or doubled."""
-    text, _ = Learned()(PAGE)
+    text, _ = Learned()(source(PAGE))
     assert "for stone in wall:\n    set(stone)" in text
     assert "1803 | 402 stones by the families" in text
     assert text.count("m = \\rho V") == 1
@@ -70,14 +86,14 @@ def test_structure_survives() -> None:
 
 def test_plain_text_has_no_marks() -> None:
     """Would catch Markdown in the text format."""
-    text, _ = Learned(markdown=False)(PAGE)
+    text, _ = Learned(markdown=False)(source(PAGE))
     assert "```" not in text
     assert "# The harbour wall" not in text
 
 
 def test_every_block_is_told_with_its_score() -> None:
     """Would catch blocks that are neither kept nor removed."""
-    blocks = Learned().blocks(PAGE)
+    blocks = Learned().blocks(source(PAGE))
     assert all(0 <= score <= 1 for score, _, _ in blocks)
     assert {chosen for _, chosen, _ in blocks} == {True, False}
 
@@ -86,7 +102,7 @@ def test_every_block_is_told_with_its_score() -> None:
 @given(st.lists(st.sampled_from(SOUP)))
 def test_tag_soup_never_raises(pieces: list[str]) -> None:
     """Would catch an index out of range in a kernel."""
-    Learned()(" ".join(pieces))
+    Learned()(source(" ".join(pieces)))
 
 
 @settings(max_examples=100, deadline=None)
@@ -99,9 +115,9 @@ def test_bytes_never_raise(data: bytes) -> None:
 def test_same_page_same_text() -> None:
     """Would catch buffers that carry something from one page to the next."""
     learned = Learned()
-    first = learned(PAGE)
-    learned("<p>" + "another page of quite another length " * 500)
-    assert learned(PAGE) == first
+    first = learned(source(PAGE))
+    learned(source("<p>" + "another page of quite another length " * 500))
+    assert learned(source(PAGE)) == first
 
 
 def test_missing_model_is_one_sentence(tmp_path: object) -> None:

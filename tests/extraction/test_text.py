@@ -15,7 +15,7 @@ from pipeline.extraction.text import render
 
 def text_of(html: str, markdown: bool = True) -> str:
     tree = parse(html.encode())
-    return render(tree, np.ones(len(tree.blocks), np.bool_), markdown)
+    return render(tree, np.ones(len(tree.blocks), np.bool_), markdown)[0]
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,23 @@ def text_of(html: str, markdown: bool = True) -> str:
             "a\nb\nc\nd\ne\nf",
         ),
         ("<blockquote><p>a</p><ul><li>b</ul></blockquote>c", "> a\n\n> - b\n\nc", "a\nb\nc"),
+        ("<blockquote>a<br>b</blockquote><h2>c<br>d</h2>", "> a\n> b\n\n## c d", "a\nb\nc\nd"),
         (
-            "<table><tr><th>A<th>B<tr><td>1<br>2<td>3</table><table><tr><th>C<th>D</table>",
-            "| A | B |\n| --- | --- |\n| 1 2 | 3 |\n\n| C | D |\n| --- | --- |",
-            "A | B\n1 2 | 3\nC | D",
+            "<ol><li>a<br>b<ul><li>c</ul><p>d<li><blockquote>e</blockquote></ol>",
+            "1. a\n   b\n   - c\n\n   d\n2. > e",
+            "a\nb\nc\nd\ne",
+        ),
+        ("<h2>a</h2><h3>a</h3><p>a</p><h3>a</h3>", "## a\n\na\n\n### a", "a\na\na"),
+        ("<ul><li><blockquote class='postcontent restore'>a</blockquote></ul>", "- a", "a"),
+        (
+            "<table><tr><th colspan=2>A<tr><th>B<td>1<tr><th colspan=2>C<tr><th>D<td>2<tr><th>E<td></table>",
+            "A\n\n| B | 1 |\n| --- | --- |\n| C |\n| D | 2 |\n| E | |",
+            "A\nB | 1\nC\nD | 2\nE |",
+        ),
+        (
+            "<table><tr><th>A<th>B<tr><td>1<br>2<td>3</table><table><tr><th>C<th>D<tr><td>4<td>5</table>",
+            "| A | B |\n| --- | --- |\n| 1 2 | 3 |\n\n| C | D |\n| --- | --- |\n| 4 | 5 |",
+            "A | B\n1 2 | 3\nC | D\n4 | 5",
         ),
         ("<pre>\n  if a:\n\n    b</pre>c", "```\n  if a:\n\n    b\n```\n\nc", "  if a:\n\n    b\nc"),
         ("<pre>a ```` b</pre>", "`````\na ```` b\n`````", "a ```` b"),
@@ -44,8 +57,8 @@ def test_structure_is_marked_lightly(html: str, markdown: str, plain: str) -> No
 
 def test_only_the_chosen_blocks_are_there_in_their_order() -> None:
     tree = parse(b"<ul><li><b>a</b><p>b<li>c</ul><p>d")
-    assert render(tree, np.array([False, True, True, False])) == "- b\n- c"
-    assert render(tree, np.zeros(4, np.bool_)) == ""
+    assert render(tree, np.array([False, True, True, False]))[0] == "- b\n- c"
+    assert render(tree, np.zeros(4, np.bool_))[0] == ""
 
 
 PIECES = st.sampled_from(

@@ -54,7 +54,7 @@ def write_run(folder: Path) -> Path:
     records = [common | {"record_id": ids[offset], "offset": offset} | fate for offset, fate in enumerate(fates)]
     urls = [f"https://www.site-{row % 2}.example{MARKUP}/{EVIL}" for row in range(5)]
     documents = [{"record_id": ids[row], "url": urls[row], "title": EVIL, "text": TEXTS[row]} for row in range(5)]
-    prepared = {"language": "en", "removed": json.dumps([[EVIL, "clutter 0.07"]])}
+    prepared = {"language": "en", "removed": json.dumps([[EVIL, "clutter 0.07", 1]])}
     quality = pa.array([0.1, 0.5, 0.6, 0.7, 0.8], pa.float32())
     tables = {
         "records": pa.Table.from_pylist(records, RECORDS),
@@ -188,7 +188,12 @@ def test_excerpt_shows_lines_taken_out_at_the_end() -> None:
 
 def test_likeliest_blocks_keep_the_order_of_the_page() -> None:
     """Would catch a sample that shows menus alone, where the blocks that were nearly kept are of interest."""
-    removed = [("menu", "clutter 0.00"), ("byline", "clutter 0.14"), ("share", "clutter 0.02"), ("all", "clutter 1.00")]
+    removed = [
+        ("menu", "clutter 0.00", 0),
+        ("by", "clutter 0.14", 1),
+        ("share", "clutter 0.02", 9),
+        ("all", "clutter 1.00", 9),
+    ]
     assert likeliest(removed, 2) == [removed[1], removed[3]]
     assert likeliest(removed[:1], 2) == removed[:1]
 

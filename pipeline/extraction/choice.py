@@ -1,0 +1,93 @@
+"""From the scores of a page's blocks to those that are its main text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.extraction.columns import ELEMENT, ELEMENT_TAG, PARENT
+from pipeline.extraction.elements import TAG, kernel
+from pipeline.extraction.features import Page
+from pipeline.extraction.measures import TITLE_TOKENS, TOKENS
+from pipeline.extraction.whole import keep_whole
+
+_H1, _H6 = TAG["h1"], TAG["h6"]
+_SURE: Final = 0.7  # a heading with nothing below it stays where its score is above
+_TITLE_SHARE: Final = 0.8  # of a heading's words that stand in the page's title, if it is that title
+
+
+def choose(page: Page, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which blocks are the main text: those with the best expected F1, tables and listings whole, and no heading
+    whose section was left out."""
+    chosen = best_expected(probabilities, page.measures[:, TOKENS])
+    if chosen.any():
+        chosen = keep_whole(page.tree, chosen, probabilities)
+        ranks = np.zeros(len(chosen), np.int64)
+        rank_headings(page, ranks)
+        drop_bare_headings(page, ranks, probabilities, chosen, np.zeros(7, np.int64))
+    return chosen
+
+
+def best_expected(probabilities: NDArray[np.float32], tokens: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The blocks whose text has the best expected F1: those with the highest probabilities, down to the place where
+    2 * sum(p * n) / (sum(n) + sum over all blocks of p * n) is greatest, n being the tokens of a block."""
+    chosen = np.zeros(len(probabilities), np.bool_)
+    if len(chosen) == 0:
+        return chosen
+    count = tokens.astype(np.float64)
+    expected = probabilities * count
+    order = np.argsort(-probabilities, kind="stable")
+    value = 2 * np.cumsum(expected[order]) / (np.cumsum(count[order]) + expected.sum() + 1e-9)
+    chosen[order[: int(np.argmax(value)) + 1]] = True
+    return chosen
+
+
+@kernel
+def rank_headings(page: Page, ranks: NDArray[np.int64]) -> None:
+    """1 to 6 for the blocks in h1 to h6, 0 for the others."""
+    blocks, elements = page.tree.blocks, page.tree.elements
+    for block in range(len(ranks)):
+        element = np.int64(blocks[block, ELEMENT])
+        for _ in range(4):
+            if element < 0 or _H1 <= elements[element, ELEMENT_TAG] <= _H6:
+                break
+            element = np.int64(elements[element, PARENT])
+        if element >= 0 and _H1 <= elements[element, ELEMENT_TAG] <= _H6:
+            ranks[block] = elements[element, ELEMENT_TAG] - _H1 + 1
+
+
+@kernel
+def is_title(page: Page, block: int) -> bool:
+    """Whether the block is what the page calls itself, or the greater part of that."""
+    row = page.measures[block]
+    return row[TITLE_TOKENS] >= _TITLE_SHARE * row[TOKENS] and 4 * row[TITLE_TOKENS] >= page.title_count > 0
+
+
+@kernel
+def drop_bare_headings(
+    page: Page,
+    ranks: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    chosen: NDArray[np.bool_],
+    following: NDArray[np.int64],
+) -> None:
+    """Leaves out the headings of sections of which nothing was chosen. From the end, so that one over such headings
+    alone goes too. ``following`` is room for the next heading of each rank."""
+    count = len(chosen)
+    next_chosen = count
+    following[:] = count
+    for back in range(count):
+        block = count - 1 - back
+        rank = ranks[block]
+        if rank:
+            end = count
+            for higher in range(1, rank + 1):
+                end = min(end, following[higher])
+            bare = next_chosen >= end > block + 1
+            if chosen[block] and bare and rank > 1 and probabilities[block] < _SURE and not is_title(page, block):
+                chosen[block] = False
+            following[rank] = block
+        if chosen[block]:
+            next_chosen = block
