@@ -147,7 +147,6 @@ def means_by(pages: Sequence[LabelledPage], f1: Sequence[float], column: str) ->
 
 
 def save(model: Model, f1_cross_validated: float, folder: Path = MODELS) -> Path:
-    """Write the model's file; the lexicon in half precision. ``f1_cross_validated``: nan where not measured."""
-    lexicon = {name: part.astype(np.float16) for name, part in model.lexicon._asdict().items()}
+    """Write the model's file. ``f1_cross_validated``: nan where not measured."""
     measured = {"f1_cross_validated": np.array(f1_cross_validated, np.float32)}
-    return write_model("clutter", {**model.net._asdict(), **lexicon, **measured}, folder)
+    return write_model("clutter", {**model.net._asdict(), **model.lexicon._asdict(), **measured}, folder)

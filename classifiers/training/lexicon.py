@@ -12,6 +12,7 @@ from pipeline.extraction.columns import ELEMENT, FIRST, LAST, WORDS, WORDS_END
 from pipeline.extraction.features import (
     LEXICON_SIZES,
     LONG_PATH,
+    ODDS,
     PATH,
     WORD_BITS,
     Lexicon,
@@ -76,5 +77,6 @@ def learn(observed: Sequence[list[NDArray[np.float64]]], sites: NDArray[np.int64
         good, count = np.bincount(slot, of_site, size), np.bincount(slot, minlength=size)
         prior = of_site.mean()
         odds = np.log((good + _DOUBT * prior) / (count - good + _DOUBT * (1 - prior))) - np.log(prior / (1 - prior))
-        parts.append(np.clip(np.where(count, odds, 0), -_STRONGEST, _STRONGEST).astype(np.float32))
+        odds = np.clip(np.where(count, odds, 0), -_STRONGEST, _STRONGEST)
+        parts.append(np.round(odds / ODDS).astype(np.int8))
     return Lexicon(*parts)

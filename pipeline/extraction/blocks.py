@@ -287,12 +287,22 @@ def _text(source: NDArray[np.uint8], at: int, end: int, tree: Tree) -> int:
         else:
             text[place] = byte
             place += 1
+            while after < end and source[after] > 32 and _is_plain(source[after]):
+                text[place] = source[after]
+                place += 1
+                after += 1
         linked += place - before
         at = after
     state[TEXT] = place
     if state[LINK]:
         state[LINKED] += linked
     return at
+
+
+@kernel
+def _is_plain(byte: int) -> bool:
+    """Whether a byte cannot begin markup, a reference or a no-break space."""
+    return byte != 60 and byte != 38 and byte != 0xC2
 
 
 @kernel

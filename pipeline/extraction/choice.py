@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.extraction.columns import ELEMENT, ELEMENT_TAG, PARENT
@@ -18,29 +19,37 @@ _SURE: Final = 0.7  # a heading with nothing below it stays where its score is a
 _TITLE_SHARE: Final = 0.8  # of a heading's words that stand in the page's title, if it is that title
 
 
+@njit(cache=True, nogil=True)
 def choose(page: Page, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which blocks are the main text: those with the best expected F1, tables and listings whole, and no heading
     whose section was left out."""
     chosen = best_expected(probabilities, page.measures[:, TOKENS])
     if chosen.any():
-        chosen = keep_whole(page.tree, chosen, probabilities)
+        keep_whole(page.tree, probabilities, chosen)
         ranks = np.zeros(len(chosen), np.int64)
         rank_headings(page, ranks)
         drop_bare_headings(page, ranks, probabilities, chosen, np.zeros(7, np.int64))
     return chosen
 
 
+@njit(cache=True, nogil=True)
 def best_expected(probabilities: NDArray[np.float32], tokens: NDArray[np.float32]) -> NDArray[np.bool_]:
     """The blocks whose text has the best expected F1: those with the highest probabilities, down to the place where
     2 * sum(p * n) / (sum(n) + sum over all blocks of p * n) is greatest, n being the tokens of a block."""
     chosen = np.zeros(len(probabilities), np.bool_)
-    if len(chosen) == 0:
-        return chosen
-    count = tokens.astype(np.float64)
-    expected = probabilities * count
-    order = np.argsort(-probabilities, kind="stable")
-    value = 2 * np.cumsum(expected[order]) / (np.cumsum(count[order]) + expected.sum() + 1e-9)
-    chosen[order[: int(np.argmax(value)) + 1]] = True
+    order = np.argsort(-probabilities, kind="mergesort")
+    expected = 0.0
+    for block in order:
+        expected += np.float64(probabilities[block]) * tokens[block]
+    taken, hits, best, end = 0.0, 0.0, -1.0, 0
+    for place in range(len(order)):
+        block = order[place]
+        taken += tokens[block]
+        hits += np.float64(probabilities[block]) * tokens[block]
+        value = hits / (taken + expected + 1e-9)
+        if value > best:
+            best, end = value, place + 1
+    chosen[order[:end]] = True
     return chosen
 
 

@@ -16,7 +16,7 @@ import codecs
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numba import njit
@@ -154,6 +154,7 @@ _CONVINCING = 0.85  # above it a declared charset is taken at its word
 _PLAUSIBLE = 0.25  # below it no reading convinces, and the declared charset stands
 _MOSTLY_UTF8 = 0.1  # with fewer bad among its non-ASCII characters a page is UTF-8 with faults
 
+_STRIDE = 32  # bytes that are looked at in one step
 _CONTROL_BYTES = bytes([*range(9), *range(14, 32), 127])
 _BREAKS_TO_SPACE = bytes.maketrans(b"\x0b\x0c", b"  ")
 _ANSI_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -168,17 +169,20 @@ _UNWANTED = re.compile(
 
 @dataclass(frozen=True)
 class Decoded:
-    """``text`` without control characters and the same in UTF-8; the charset that it was read in; how many U+FFFD stand
-    for bad bytes."""
+    """A page in UTF-8 without control characters; the charset that it was read in; how many U+FFFD stand for bad
+    bytes."""
 
-    text: str
     utf8: bytes
     charset: str
     replaced: int
 
+    @cached_property
+    def text(self) -> str:
+        return self.utf8.decode()
+
 
 def _decoded(text: str, charset: str) -> Decoded:
-    return Decoded(text, text.encode("utf-8", "replace"), charset, text.count("\ufffd"))
+    return Decoded(text.encode("utf-8", "replace"), charset, text.count("\ufffd"))
 
 
 def decode(html: bytes, http_charset: str = "") -> Decoded:
@@ -192,11 +196,45 @@ def decode(html: bytes, http_charset: str = "") -> Decoded:
         return _wide(html, wide)
     if controls:
         html = html.translate(_BREAKS_TO_SPACE, _CONTROL_BYTES)
-    try:
-        text, used = codecs.utf_8_decode(html, "strict", False)  # a character cut at the end is left off
-        return Decoded(text, html[:used], _UTF8, int(used < len(html)))
-    except UnicodeDecodeError:
-        return _legacy(html, http_charset)
+    end = _utf8_end(np.frombuffer(html, np.uint8))
+    return _legacy(html, http_charset) if end < 0 else Decoded(html[:end], _UTF8, int(end < len(html)))
+
+
+@njit(cache=True, nogil=True)
+def _utf8_end(html: NDArray[np.uint8]) -> int:
+    """The end of the last whole character of UTF-8, -1 where there are other bytes (Unicode Standard, table 3-7)."""
+    at, end = 0, len(html)
+    while at < end:
+        if at + _STRIDE <= end:
+            bits = np.uint8(0)
+            for byte in html[at : at + _STRIDE]:
+                bits |= byte
+            if bits < 0x80:
+                at += _STRIDE
+                continue
+        while at < end and html[at] < 0x80:
+            at += 1
+        while at < end and html[at] >= 0x80:
+            first = html[at]
+            if first < 0xC2 or first > 0xF4:
+                return -1
+            size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+            for place in range(at + 1, min(at + size, end)):
+                if html[place] & 0xC0 != 0x80:
+                    return -1
+            if at + 1 < end:
+                second = html[at + 1]
+                if (
+                    (first == 0xE0 and second < 0xA0)
+                    or (first == 0xED and second > 0x9F)
+                    or (first == 0xF0 and second < 0x90)
+                    or (first == 0xF4 and second > 0x8F)
+                ):
+                    return -1
+            if at + size > end:
+                return at
+            at += size
+    return at
 
 
 def clean(text: str) -> str:

@@ -17,6 +17,7 @@ from pipeline.extraction.sandbox import Crash, Timeout
 from pipeline.schema import Record
 
 _MAX_ATTRIBUTES = 1_000  # of one tag; parsers compare each with all others
+_HEAD_BYTES = 65_536  # where a page's head and its linked data are looked for
 _SIGNS_A_TAG = 4  # "<" for each start tag at most: end tags, comments, scripts; beyond it the page is not parsed
 _BINARY = re.compile(
     rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x01\x00|\x7fELF", re.DOTALL
@@ -56,7 +57,8 @@ class PageExtractor:
         if signs > _SIGNS_A_TAG * self._limits.max_tags:
             return Extracted(reason="extract.too_many_tags", charset=decoded.charset, detail=f'{signs:,} signs "<"')
         source = Source(decoded.utf8, parse(decoded.utf8, url or ""), url or "")
-        counts, fields = structure(source.tree), head_fields(decoded.text, source.url, _day_after(crawled))
+        head = decoded.utf8[:_HEAD_BYTES].decode("utf-8", "ignore")
+        counts, fields = structure(source.tree), head_fields(head, source.url, _day_after(crawled))
         page = Extracted(
             title=fields["title"],
             date=fields["date"],
@@ -65,7 +67,7 @@ class PageExtractor:
         )
         page.reason, page.detail = self._over_limit(counts)
         if page.reason is None:
-            page.reason = _not_html(decoded.text, counts["tags"])
+            page.reason = _not_html(decoded.utf8, head, counts["tags"])
         return page if page.reason else self._extracted(page, source)
 
     def close(self) -> None:
@@ -108,7 +110,7 @@ def _day_after(date: str) -> str:
         return ""
 
 
-def _not_html(html: str, tags: int) -> str | None:
+def _not_html(html: bytes, head: str, tags: int) -> str | None:
     if not html.strip():
         return "extract.empty"
-    return "extract.not_html" if tags == 0 or _FEED.match(html) else None
+    return "extract.not_html" if tags == 0 or _FEED.match(head) else None

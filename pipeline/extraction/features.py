@@ -121,18 +121,22 @@ _TAG_PLACE = np.array(
 _N_REGIONS, _N_TAGS, _N_FAMILIES = len(_REGIONS), len(_BLOCK_TAGS), len(FAMILIES)
 
 
-class Lexicon(NamedTuple):
-    """What words and paths speak for: log-odds of being main text, by hash, learned over sites (0: not known)."""
+ODDS: Final = np.float32(1 / 42)  # a step of the lexicon's log-odds: with a byte each, it stays in the caches
 
-    words: NDArray[np.float32]  # of classes and ids, 2 ** WORD_BITS
-    paths: NDArray[np.float32]  # the last three and the last five tags, 2 ** PATH_BITS each
-    long_paths: NDArray[np.float32]
-    texts: NDArray[np.float32]  # whole short blocks, 2 ** TEXT_BITS
-    tokens: NDArray[np.float32]  # words of the text, 2 ** TOKEN_BITS
+
+class Lexicon(NamedTuple):
+    """What words and paths speak for: log-odds of being main text in steps of ODDS, by hash, learned over sites (0: not
+    known)."""
+
+    words: NDArray[np.int8]  # of classes and ids, 2 ** WORD_BITS
+    paths: NDArray[np.int8]  # the last three and the last five tags, 2 ** PATH_BITS each
+    long_paths: NDArray[np.int8]
+    texts: NDArray[np.int8]  # whole short blocks, 2 ** TEXT_BITS
+    tokens: NDArray[np.int8]  # words of the text, 2 ** TOKEN_BITS
 
 
 def empty_lexicon() -> Lexicon:
-    return Lexicon(*(np.zeros(size, np.float32) for size in LEXICON_SIZES))
+    return Lexicon(*(np.zeros(size, np.int8) for size in LEXICON_SIZES))
 
 
 # What is known of each element: columns of a float array and of an integer array.
@@ -263,7 +267,7 @@ def number_groups(tree: Tree, groups: NDArray[np.int32], keys: NDArray[np.uint64
 
 @kernel
 def describe_elements(
-    tree: Tree, lexicon: NDArray[np.float32], hints: NDArray[np.float32], context: NDArray[np.int64]
+    tree: Tree, lexicon: NDArray[np.int8], hints: NDArray[np.float32], context: NDArray[np.int64]
 ) -> None:
     """What speaks for and against each element, from the root down."""
     elements, words = tree.elements, tree.words
@@ -272,7 +276,7 @@ def describe_elements(
         parent = row[PARENT]
         own, families = np.float32(0), 0
         for word in range(row[WORDS], row[WORDS_END]):
-            own += lexicon[words[word] & np.uint32((1 << WORD_BITS) - 1)]
+            own += ODDS * lexicon[words[word] & np.uint32((1 << WORD_BITS) - 1)]
             families |= family_of(words[word])
         own = max(np.float32(-4), min(np.float32(4), own))
         tag = row[ELEMENT_TAG]
@@ -547,7 +551,7 @@ def _fill_text(page: Page, lexicon: Lexicon, block: int, row: NDArray[np.float32
     row[31] = linked > 0.9
     if is_short(page, block):
         row[32] = 1
-        row[33] = lexicon.texts[text_slot(page.hashes[block])]
+        row[33] = ODDS * lexicon.texts[text_slot(page.hashes[block])]
     row[34] = measures[TOKENS] == 0
     row[35] = page.earlier[block] > 0
     row[36] = (page.repeats[block] > 1) * row[0]
@@ -559,7 +563,7 @@ def _fill_words(page: Page, lexicon: Lexicon, row: NDArray[np.float32], place: i
     """What the words of the block speak for: in the mean, most and least."""
     total = most = least = np.float32(0)
     for word in range(first, first + count):
-        odds = lexicon.tokens[page.words[word]]
+        odds = ODDS * lexicon.tokens[page.words[word]]
         total += odds
         most, least = max(most, odds), min(least, odds)
     row[place] = total / max(1, count)
@@ -576,7 +580,7 @@ def _fill_headings(page: Page, lexicon: Lexicon, row: NDArray[np.float32], place
         row[place] = 1
         row[place + 1] = _log(block - heading)
         row[place + 2] = entry[ELEMENT_TAG] - _H1
-        row[place + 3] = lexicon.texts[text_slot(page.hashes[heading])] if is_short(page, heading) else 0
+        row[place + 3] = ODDS * lexicon.texts[text_slot(page.hashes[heading])] if is_short(page, heading) else 0
         row[place + 4] = page.hints[page.tree.blocks[heading, ELEMENT], HINT_SUM]
         row[place + 5] = page.measures[heading, TITLE_TOKENS] / max(np.float32(1), page.measures[heading, TOKENS])
     return place + _HEADING_FEATURES
@@ -604,8 +608,8 @@ def _fill_element(page: Page, lexicon: Lexicon, block: int, row: NDArray[np.floa
     row[place + 1] = max(np.float32(-8), min(np.float32(8), hints[HINT_SUM]))
     row[place + 2] = hints[HINT_MOST]
     row[place + 3] = hints[HINT_LEAST]
-    row[place + 4] = lexicon.paths[path_slot(page.context[element, PATH])]
-    row[place + 5] = lexicon.long_paths[path_slot(page.context[element, LONG_PATH])]
+    row[place + 4] = ODDS * lexicon.paths[path_slot(page.context[element, PATH])]
+    row[place + 5] = ODDS * lexicon.long_paths[path_slot(page.context[element, LONG_PATH])]
     row[place + 6] = page.tree.elements[element, FLAGS] & IS_HIDDEN
     row[place + 7] = _log(page.tree.elements[element, DEPTH])
     return place + 8

@@ -54,7 +54,7 @@ def model_of(arrays: dict[str, NDArray[Any]]) -> Model:
     net = Net(*(np.ascontiguousarray(arrays[name], np.float32) for name in Net._fields))._replace(
         steps=np.ascontiguousarray(arrays["steps"], np.int64)
     )
-    lexicon = Lexicon(*(np.ascontiguousarray(arrays[name], np.float32) for name in Lexicon._fields))
+    lexicon = Lexicon(*(np.ascontiguousarray(arrays[name], np.int8) for name in Lexicon._fields))
     sizes = tuple(len(part) for part in lexicon)
     if len(net.block) != WIDTH or sizes != LEXICON_SIZES or net.steps.max() > FARTHEST_STEP:
         raise ValueError("the clutter model was trained for other features")

@@ -33,16 +33,15 @@ _LIKELY_LISTING: Final = 0.2  # of two lines or more
 _NEWLINE, _DOLLAR = 10, 36
 
 
-def keep_whole(tree: Tree, chosen: NDArray[np.bool_], probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The chosen blocks, with each data table whole or left out, and with the listings and formulas that go with them.
+@kernel
+def keep_whole(tree: Tree, probabilities: NDArray[np.float32], chosen: NDArray[np.bool_]) -> None:
+    """Makes each data table chosen whole or not at all, and adds the listings and formulas that go with what is chosen.
 
     A table is kept where most of its text is chosen, and with header cells also where it is not quite unlikely, as are
     listings of two lines or more. Those and formulas on their own are kept where the text around them is.
     """
-    whole = chosen.copy()
-    _keep_tables(tree, probabilities, whole)
-    _keep_set_apart(tree, probabilities, whole)
-    return whole
+    _keep_tables(tree, probabilities, chosen)
+    _keep_set_apart(tree, probabilities, chosen)
 
 
 @kernel

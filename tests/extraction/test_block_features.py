@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.extraction.blocks import parse
-from pipeline.extraction.features import LEXICON_SIZES, WIDTH, Lexicon, Page, describe, empty_lexicon, features
+from pipeline.extraction.features import LEXICON_SIZES, ODDS, WIDTH, Lexicon, Page, describe, empty_lexicon, features
 from pipeline.extraction.measures import (
     ALONE,
     COMMAS,
@@ -59,7 +59,7 @@ def test_words_of_classes_belong_to_families() -> None:
 def test_the_lexicon_is_asked_for_the_words_of_class_and_url() -> None:
     """Would catch words that are split or hashed in another way than the model was trained with."""
     lexicon = empty_lexicon()
-    lexicon.words[word_hash("comment") & (len(lexicon.words) - 1)] = -2
+    lexicon.words[word_hash("comment") & (len(lexicon.words) - 1)] = round(-2 / ODDS)
     page = page_of("<div class='commentList'><p>a</div><div id=user_comment-12>b</div><div class=comments>c</div>")
     features(page, lexicon)
     assert page.hints[1:, 0].tolist() == [-2, 0, -2, 0]
@@ -84,7 +84,7 @@ def test_containers_reach_from_the_inside_out() -> None:
 @settings(max_examples=200, deadline=None)
 def test_features_of_any_page_are_finite_and_repeatable(html: str) -> None:
     """Would catch 0/0 of empty windows, and features that are read from memory that nobody wrote."""
-    lexicon = Lexicon(*(np.linspace(-1, 1, size, dtype=np.float32) for size in LEXICON_SIZES))
+    lexicon = Lexicon(*(np.linspace(-99, 99, size).astype(np.int8) for size in LEXICON_SIZES))
     found = features(page_of(html), lexicon)
     rows, again = found.rows(), features(page_of(html), lexicon).rows()
     assert rows.shape == (len(found.spans), WIDTH)
