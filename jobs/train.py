@@ -24,7 +24,9 @@ CATEGORIES_SHOWN = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="folder of a finished run (any fsspec URL)")
-    parser.add_argument("--preset", default="debug", help="debug, mini, slice, dots1, or a YAML file (default: debug)")
+    parser.add_argument(
+        "--preset", default="debug", help="tiny, debug, mini, slice, dots1 or a YAML file (default: debug)"
+    )
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="local folder; training goes on from what it holds"
     )

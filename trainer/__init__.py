@@ -4,7 +4,7 @@
     schedule.py the stage table, in tokens    optim.py                    AdamW
     data.py     shards to batches             loop.py                     a training run, start to end
     checkpoint.py  what resuming needs        export.py                   releases for Hugging Face transformers
-    generate.py text from a release
+    generate.py text from a release           proxy.py, swarm.py          small models that search for a mix
 
 Source of the architecture and the recipe: dots.llm1 Technical Report, arXiv 2506.05767.
 """

@@ -145,6 +145,7 @@ def _bytes(text: str) -> NDArray[np.uint8]:
 
 
 _DISPLAY_NONE, _INVISIBLE = _bytes("display:none"), _bytes("visibility:hidden")
+_DIALOG_ROLE = _bytes("dialog")  # a cookie banner, a form to subscribe: it covers the page for a moment
 _X_TEX, _MATH_TEX, _MODE_DISPLAY, _BLOCK_VALUE = map(_bytes, ("x-tex", "math/tex", "mode=display", "block"))
 
 
@@ -428,7 +429,7 @@ def _start_tag(
     elif habits & BLOCK:
         _open_block(source, tree, attributes, tag)
     elif not habits & VOID:
-        state[INLINE] += 1
+        state[INLINE] += tag != _A  # a link ends the one before it
         state[DEEPEST] = max(state[DEEPEST], state[TOP] + state[INLINE])
         if tag == _A:
             state[LINK_TAGS] += 1
@@ -454,7 +455,7 @@ def _end_tag(source: NDArray[np.uint8], at: int, tree: Tree) -> int:
     elif HABITS[tag] & BLOCK and tag != _ROOT and tag != _BODY and tag != _HR:
         _close_block(tree, tag)
     else:
-        state[INLINE] = max(0, state[INLINE] - 1)
+        state[INLINE] = max(0, state[INLINE] - (tag != _A))
         if state[SKIP] and tree.elements[tree.stack[state[TOP]], ELEMENT_TAG] == tag:
             _pop(tree)
     return at
@@ -525,6 +526,7 @@ def _open_block(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.in
     _push(source, tree, attributes, tag)
     if not state[SKIP] and (
         (attributes[CLASS + 1] and _is_unread(source, tree, attributes, tag))
+        or contains(source, attributes[ROLE], attributes[ROLE + 1], _DIALOG_ROLE)
         or (state[PRE] and (tag == _BUTTON or _is_hidden(source, attributes)))
     ):
         state[SKIP] = state[TOP]

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.extraction.columns import ELEMENT, ELEMENT_TAG, PARENT
+from pipeline.extraction.columns import ELEMENT, ELEMENT_TAG, END, LINK_BYTES, PARENT, START
 from pipeline.extraction.elements import TAG, kernel
 from pipeline.extraction.features import Page
 from pipeline.extraction.measures import TITLE_TOKENS, TOKENS
@@ -16,19 +16,25 @@ from pipeline.extraction.whole import keep_whole
 
 _H1, _H6 = TAG["h1"], TAG["h6"]
 _SURE: Final = 0.7  # a heading with nothing below it stays where its score is above
+_BEFORE_TEXT: Final = 40  # blocks before the text in which its title is looked for
+_LIKELY_TITLE: Final = 0.1
 _TITLE_SHARE: Final = 0.8  # of a heading's words that stand in the page's title, if it is that title
 
 
 @njit(cache=True, nogil=True)
 def choose(page: Page, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which blocks are the main text: those with the best expected F1, tables and listings whole, and no heading
-    whose section was left out."""
+    """Which blocks are the main text: those with the best expected F1, tables and listings whole, no heading
+    whose section was left out, and the page's title."""
     chosen = best_expected(probabilities, page.measures[:, TOKENS])
     if chosen.any():
         keep_whole(page.tree, probabilities, chosen)
         ranks = np.zeros(len(chosen), np.int64)
         rank_headings(page, ranks)
+        before = chosen.copy()
         drop_bare_headings(page, ranks, probabilities, chosen, np.zeros(7, np.int64))
+        if not chosen.any():  # a list of headings
+            chosen = before
+        add_title(page, ranks, probabilities, chosen)
     return chosen
 
 
@@ -100,3 +106,23 @@ def drop_bare_headings(
             following[rank] = block
         if chosen[block]:
             next_chosen = block
+
+
+@kernel
+def add_title(
+    page: Page, ranks: NDArray[np.int64], probabilities: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> None:
+    """Adds the h1 before the text that is the page's title, where the text has none. Half of the pages that the model
+    was trained on have no title in their main text, so its score is lower than its worth."""
+    first = 0
+    while first < len(chosen) and not chosen[first]:
+        first += 1
+    for block in range(first, len(chosen)):
+        if chosen[block] and (is_title(page, block) or (block == first and ranks[block] == 1)):
+            return
+    for block in range(first - 1, max(-1, first - 1 - _BEFORE_TEXT), -1):
+        row = page.tree.blocks[block]
+        linked = 2 * row[LINK_BYTES] > row[END] - row[START]
+        if ranks[block] == 1 and not linked and probabilities[block] >= _LIKELY_TITLE and is_title(page, block):
+            chosen[block] = True
+            return

@@ -491,12 +491,13 @@ def fill(
             source = (TEXT_SUM, LINK_SUM, LONG_SUM)[column]
             group[1 + column] += sums[block + 1, source] - sums[block, source]
     best, main_heading = best_container(page), first_heading(page)
+    usual = mean_odds(page, lexicon)
     word, heading, around = 0, -1, 0
     for block in range(count):
         row = found.own[block]
         place = _fill_text(page, lexicon, block, row)
         words = np.int64(page.measures[block, TOKENS])
-        place = _fill_words(page, lexicon, row, place, word, words)
+        place = _fill_words(page, lexicon, usual, row, place, word, words)
         word += words
         place = _fill_headings(page, lexicon, row, place, block, heading)
         if _H1 <= page.tree.elements[page.tree.blocks[block, ELEMENT], ELEMENT_TAG] <= _H1 + 5:
@@ -559,11 +560,23 @@ def _fill_text(page: Page, lexicon: Lexicon, block: int, row: NDArray[np.float32
 
 
 @kernel
-def _fill_words(page: Page, lexicon: Lexicon, row: NDArray[np.float32], place: int, first: int, count: int) -> int:
-    """What the words of the block speak for: in the mean, most and least."""
+def mean_odds(page: Page, lexicon: Lexicon) -> np.float32:
+    """What a word of the page speaks for in the mean. Words of languages with few pages to learn from speak against
+    all text, so that only the difference tells anything."""
+    total = 0
+    for word in page.words:
+        total += lexicon.tokens[word]
+    return ODDS * np.float32(total / max(1, len(page.words)))
+
+
+@kernel
+def _fill_words(
+    page: Page, lexicon: Lexicon, usual: np.float32, row: NDArray[np.float32], place: int, first: int, count: int
+) -> int:
+    """What the words of the block speak for, against the page's: in the mean, most and least."""
     total = most = least = np.float32(0)
     for word in range(first, first + count):
-        odds = ODDS * lexicon.tokens[page.words[word]]
+        odds = ODDS * lexicon.tokens[page.words[word]] - usual
         total += odds
         most, least = max(most, odds), min(least, odds)
     row[place] = total / max(1, count)

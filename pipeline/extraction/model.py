@@ -120,10 +120,10 @@ def _score(found: Features, groups: NDArray[np.int32], net: Net, room: Room, out
     for place in range(places):
         _add(shared[places], found.around[place], net, OWN, room, shared[place])
     for block in range(len(out)):
+        room.weights[block] = found.own[block, 0] + np.float32(0.1)  # by the logarithm of its length
         _add(shared[found.place[block]], found.own[block], net, 0, room, first)
         for column in range(len(first)):
             room.hidden[column, block] = max(np.float32(0), first[column])
-        room.weights[block] = found.own[block, 0] + np.float32(0.1)  # by the logarithm of its length
     _weigh(found.spans, groups, room)
     for member in range(members):
         _run(found.spans, groups, net, member, room, out)

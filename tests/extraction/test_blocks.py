@@ -189,6 +189,11 @@ def test_noscript_is_read_only_where_there_is_nothing_else() -> None:
     assert blocks_of(f"<noscript>Turn it on</noscript><p>{'word ' * 200}")[0][0].startswith("word")
 
 
+def test_dialogs_are_passed_over() -> None:
+    """Would catch cookie banners that are read as text."""
+    assert blocks_of("<div role='alertDialog'><p>We use cookies</div><p>a") == [("a", "p")]
+
+
 def test_visible_text_agrees_with_lexbor(shared: Path) -> None:
     """Would catch any error in implied ends, raw text, comments, references or charsets. Differences that remain:
     unclosed svg or select, whose text lexbor hides; hidden inline elements; `noscript` where there is no other text."""
@@ -198,7 +203,7 @@ def test_visible_text_agrees_with_lexbor(shared: Path) -> None:
     for html in table.column("html").to_pylist()[::40]:
         page = decode(html).text
         parsed = lexbor.LexborHTMLParser(page)
-        for node in parsed.css(f"{UNREAD},.katex-html,{HIDDEN}"):
+        for node in parsed.css(f"{UNREAD},.katex-html,[role*=dialog],{HIDDEN}"):
             node.decompose()
         theirs = words(parsed.body.text(separator=" ") if parsed.body else "")
         ours = words(" ".join(text for text, _ in blocks_of(page)))
