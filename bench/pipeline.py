@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 HERE = Path(__file__).resolve().parent
+os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # as in the workers of a run; the peer's too
 sys.path[0] = str(HERE.parent)  # this file's own folder would hide the package of its name
 
 if TYPE_CHECKING:

@@ -42,7 +42,8 @@ MODEL_SIGNALS = pa.schema(
 GROUP_SHOWN = 0.005  # of the probability, at least
 CENTROID_SAMPLE = 50_000  # vectors
 SMALLEST_VOCABULARY = 4096
-CHARACTERS_A_TOKEN = 200  # of the sample: a vocabulary that is larger would hold tokens seen a few times only
+CHARACTERS_A_TOKEN = 100  # of the sample: a vocabulary that is larger would hold tokens seen a few times only
+TOKENIZER_STRIDE = 2  # of documents one is read: all of them take twice as long and make texts 1.7 % shorter in tokens
 TOKENIZER_PARTS = 256  # parts that a tokenizer's sample comes from at most
 
 
@@ -215,7 +216,7 @@ def _sample(run: Run, characters: int) -> Iterator[str]:
     for index in parts:
         left = characters // len(parts)
         for _, texts in Documents(run, index, "shards").texts():
-            for text in texts:
+            for text in texts[::TOKENIZER_STRIDE]:
                 if left > 0:
                     yield final_text(text, run.config.refine.pii)
                     left -= len(text)

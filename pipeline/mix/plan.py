@@ -8,7 +8,6 @@ languages', then the preference for quality bands.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 
 from pipeline.errors import UserError
 from pipeline.mix.shards import BANDS, Cell
@@ -153,17 +153,30 @@ def fill(weights: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -
     return np.clip(_level(weights, low, high, total) * weights, low, high)
 
 
+@njit(cache=True, nogil=True)
 def _level(weights: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> float:
     """The level; the sum of clip(level · weights, low, high) is linear between the levels that meet a bound."""
     some = weights > 0
-    knots = np.unique(np.concatenate([[0.0], low[some] / weights[some], high[some] / weights[some]]))
+    knots = np.sort(np.concatenate((np.zeros(1), low[some] / weights[some], high[some] / weights[some])))
+    first, last = 0, len(knots)
+    while first < last:
+        middle = (first + last) // 2
+        if _filled(knots[middle], weights, low, high) < total:
+            first = middle + 1
+        else:
+            last = middle
+    if first == 0 or first == len(knots):
+        return float(knots[min(first, len(knots) - 1)])
+    below, above = _filled(knots[first - 1], weights, low, high), _filled(knots[first], weights, low, high)
+    return float(knots[first - 1] + (knots[first] - knots[first - 1]) * (total - below) / (above - below))
 
-    def filled(level: float) -> float:
-        return float(np.clip(level * weights, low, high).sum())
 
-    place = bisect_left(knots, total, key=filled)
-    ends = knots[max(place - 1, 0) : place + 1]
-    return float(np.interp(total, [filled(end) for end in ends], ends))
+@njit(cache=True, nogil=True)
+def _filled(level: float, weights: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    total = 0.0
+    for place in range(len(weights)):
+        total += min(max(level * weights[place], low[place]), high[place])
+    return total
 
 
 def _arrays(cells: pa.Table, leaves: list[str], languages: list[str]) -> tuple[np.ndarray, np.ndarray]:
