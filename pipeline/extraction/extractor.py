@@ -23,7 +23,7 @@ _BINARY = re.compile(
     rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x01\x00|\x7fELF", re.DOTALL
 )
 _FEED = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex)\b", re.DOTALL
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex)\b", re.DOTALL
 )
 
 
@@ -47,7 +47,9 @@ class PageExtractor:
             return self.extract(record.body, record.url, record.charset, record.date)
         return self._judged(Extracted(charset=record.charset or "utf-8"), record.text)
 
-    def extract(self, html: bytes, url: str | None = None, http_charset: str = "", crawled: str = "") -> Extracted:
+    def extract(
+        self, html: bytes, url: str | None = None, http_charset: str = "", crawled: str = "", facts: bool = True
+    ) -> Extracted:
         if len(html) > self._limits.max_page_bytes:
             return Extracted(reason="extract.too_large", detail=f"{len(html):,} bytes")
         if _BINARY.match(html):
@@ -57,18 +59,18 @@ class PageExtractor:
         if signs > _SIGNS_A_TAG * self._limits.max_tags:
             return Extracted(reason="extract.too_many_tags", charset=decoded.charset, detail=f'{signs:,} signs "<"')
         source = Source(decoded.utf8, parse(decoded.utf8, url or ""), url or "")
-        head = decoded.utf8[:_HEAD_BYTES].decode("utf-8", "ignore")
-        counts, fields = structure(source.tree), head_fields(head, source.url, _day_after(crawled))
-        page = Extracted(
-            title=fields["title"],
-            date=fields["date"],
-            charset=decoded.charset,
-            facts=page_facts(len(html), decoded.replaced, counts, fields),
-        )
+        counts = structure(source.tree)
+        page = Extracted(charset=decoded.charset)
+        if facts:
+            fields = head_fields(source.html[:_HEAD_BYTES].decode("utf-8", "ignore"), source.url, _day_after(crawled))
+            page.title, page.date = fields["title"], fields["date"]
+            page.facts = page_facts(len(html), decoded.replaced, counts, fields)
         page.reason, page.detail = self._over_limit(counts)
         if page.reason is None:
-            page.reason = _not_html(decoded.utf8, head, counts["tags"])
-        return page if page.reason else self._extracted(page, source)
+            page.reason = _not_html(source.html, counts["tags"])
+        if page.reason is None:
+            self._extract(page, source, facts)
+        return page
 
     def close(self) -> None:
         self._backend.close()
@@ -83,20 +85,21 @@ class PageExtractor:
             return "extract.too_many_attributes", f"{counts['attributes']:,} attributes in one tag"
         return None, ""
 
-    def _extracted(self, page: Extracted, source: Source) -> Extracted:
+    def _extract(self, page: Extracted, source: Source, facts: bool) -> None:
         try:
-            text, page.removed = self._backend(source)
+            text, removed = self._backend(source)
         except Timeout:
             page.reason, page.quarantined = "extract.timeout", True
         except Crash as crash:
             page.reason, page.quarantined, page.detail = "extract.crashed", True, str(crash)
         else:
-            self._judged(page, text)
-        return page
+            self._judged(page, text, facts)
+            page.removed = removed() if facts else page.removed
 
-    def _judged(self, page: Extracted, text: str) -> Extracted:
+    def _judged(self, page: Extracted, text: str, facts: bool = True) -> Extracted:
         page.text = clean(text)
-        page.facts["mojibake"] = round(mojibake(page.text), 4)
+        if facts:
+            page.facts["mojibake"] = round(mojibake(page.text), 4)
         if len(page.text.strip()) < self._limits.min_characters:
             page.reason = "extract.empty"
         return page
@@ -110,7 +113,7 @@ def _day_after(date: str) -> str:
         return ""
 
 
-def _not_html(html: bytes, head: str, tags: int) -> str | None:
-    if not html.strip():
+def _not_html(html: bytes, tags: int) -> str | None:
+    if not html or html.isspace():
         return "extract.empty"
-    return "extract.not_html" if tags == 0 or _FEED.match(head) else None
+    return "extract.not_html" if tags == 0 or _FEED.match(html) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -48,12 +49,12 @@ class Learned:
         self._comments = comments
         self._markdown = markdown
 
-    def __call__(self, page: Source) -> tuple[str, Removed]:
-        """The main text, and the first of the blocks that were left out, cut short, each with its reason and score and
-        the number of the line before which it stood."""
+    def __call__(self, page: Source) -> tuple[str, Callable[[], Removed]]:
+        """The main text, and what tells the first of the blocks that were left out, cut short, each with its reason and
+        score and the number of the line before which it stood."""
         described, probabilities, chosen = self._judged(page)
         text, lines = render(described.tree, chosen, self._markdown)
-        return text, _removed(described, probabilities, chosen, lines)
+        return text, functools.partial(_removed, described, probabilities, chosen, lines)
 
     def blocks(self, page: Source) -> list[tuple[float, bool, str]]:
         """Every block of the page: its score, whether it is main text, its text."""

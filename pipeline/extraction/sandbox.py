@@ -120,8 +120,8 @@ class SandboxedBackend:
     def __init__(self, main_text: Sandbox) -> None:
         self._main_text = main_text
 
-    def __call__(self, page: Source) -> tuple[str, Removed]:
-        return self._main_text(page.html.decode(), page.url), Removed()
+    def __call__(self, page: Source) -> tuple[str, Callable[[], Removed]]:
+        return self._main_text(page.html.decode(), page.url), Removed
 
     def close(self) -> None:
         self._main_text.close()
