@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.extraction.blocks import TITLE_END, TITLE_START, Tree
@@ -165,29 +166,37 @@ TEXT_SUM, LINK_SUM, COMMA_SUM, LONG_SUM, FREE_SUM, TOKEN_SUM, STOP_SUM, MARK_SUM
 
 def describe(source: bytes, tree: Tree) -> Page:
     """All that the features are computed from, but for what the lexicon says."""
+    return _describe(np.frombuffer(source, np.uint8), tree)
+
+
+@njit(cache=True, nogil=True)
+def _describe(source: NDArray[np.uint8], tree: Tree) -> Page:
     count, elements = len(tree.blocks), len(tree.elements)
     title = np.zeros(TITLE_SLOTS, np.uint64)
-    page_bytes = np.frombuffer(source, np.uint8)
-    title_count = title_words(page_bytes, tree.state[TITLE_START], tree.state[TITLE_END], title)
-    slots = 1 << max(4, int(2 * count).bit_length())
+    title_count = title_words(source, tree.state[TITLE_START], tree.state[TITLE_END], title)
+    slots = 16
+    while slots < 2 * count:
+        slots *= 2
+    measures, hashes = np.empty((count, MEASURES), np.float32), np.empty(count, np.uint64)
+    words = np.empty(len(tree.text), np.uint16)
+    number = measure(tree.text, tree.blocks, title, measures, hashes, words)
     page = Page(
         tree,
-        np.empty((count, MEASURES), np.float32),
-        np.empty(count, np.uint64),
+        measures,
+        hashes,
         np.empty(count, np.int32),
         np.empty(count, np.int32),
-        np.empty(len(tree.text), np.uint16),
+        words[:number],
         np.empty((elements, 5), np.float32),
         np.empty((elements, 6), np.int64),
         np.zeros((count + 1, 8)),
         np.empty(count, np.int32),
         title_count,
     )
-    words = measure(tree.text, tree.blocks, title, page.measures, page.hashes, page.words)
-    count_repeats(page.hashes, page.repeats, page.earlier, np.zeros(slots, np.uint64), np.zeros(slots, np.int32))
+    count_repeats(hashes, page.repeats, page.earlier, np.zeros(slots, np.uint64), np.zeros(slots, np.int32))
     number_groups(tree, page.groups, np.zeros(slots, np.uint64), np.zeros(slots, np.int32))
     sum_up(page)
-    return page._replace(words=page.words[:words])
+    return page
 
 
 class Features(NamedTuple):
@@ -205,21 +214,18 @@ class Features(NamedTuple):
         return np.hstack([self.own, self.around[self.place], np.tile(self.page, (len(self.own), 1))])
 
 
+@njit(cache=True, nogil=True)
 def features(page: Page, lexicon: Lexicon) -> Features:
     """All features of a page's blocks."""
-    count, elements = len(page.tree.blocks), len(page.tree.elements)
-    found = Features(
-        np.zeros((count, OWN), np.float32),
-        np.empty((count, AROUND), np.float32),
-        np.empty(count, np.int32),
-        np.zeros(PAGE_FEATURES, np.float32),
-        np.empty((count, LEVELS, 2), np.int32),
-    )
-    places = 0
+    count, places = len(page.groups), 0
+    own, around = np.zeros((count, OWN), np.float32), np.empty((count, AROUND), np.float32)
+    place, spans = np.empty(count, np.int32), np.empty((count, LEVELS, 2), np.int32)
+    of_page = np.zeros(PAGE_FEATURES, np.float32)
     if count:
         describe_elements(page.tree, lexicon.words, page.hints, page.context)
-        places = fill(page, lexicon, found, np.zeros((count, 4)), np.full(elements, -1, np.int32))
-    return found._replace(around=found.around[:places])
+        room = np.full(len(page.tree.elements), -1, np.int32)
+        places = fill(page, lexicon, Features(own, around, place, of_page, spans), np.zeros((count, 4)), room)
+    return Features(own, around[:places], place, of_page, spans)
 
 
 @kernel

@@ -63,8 +63,7 @@ def model_of(arrays: dict[str, NDArray[Any]]) -> Model:
 
 def scores(page: Page, model: Model) -> Floats:
     """For each block the probability that it is main text."""
-    found = features(page, model.lexicon)
-    return _scores(found, page.groups, model.net)
+    return _scores(page, model.lexicon, model.net)
 
 
 class Room(NamedTuple):
@@ -86,7 +85,8 @@ class Room(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _scores(found: Features, groups: NDArray[np.int32], net: Net) -> Floats:
+def _scores(page: Page, lexicon: Lexicon, net: Net) -> Floats:
+    found, groups = features(page, lexicon), page.groups
     count, places = len(found.own), len(found.around)
     members, hidden, channels = net.narrow.shape
     pooled, mixed, margin = net.pooled.shape[2], net.mixed.shape[2], FARTHEST_STEP
