@@ -40,7 +40,7 @@ def texts_of(html: str) -> tuple[str, str]:
     """The Markdown and the plain text of a page, all of it."""
     tree = parse(html.encode())
     chosen = np.ones(len(tree.blocks), np.bool_)
-    return render(tree, chosen, True), render(tree, chosen, False)
+    return render(tree, chosen, True)[0], render(tree, chosen, False)[0]
 
 
 @settings(max_examples=200, deadline=None)
