@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,8 +26,18 @@ from rules.sites import registered_domain
 
 HELD_OUT = 0.2  # of the sites
 STRENGTH = 5.0  # of the linear model: the inverse of its L2 penalty
-# With one thread fastText sets a tenth of its matrix at random and leaves the rest as the memory was: zero where it
-# comes straight from the system, as more than 32 MB do. A smaller matrix would differ from run to run, or be NaN.
+# With one thread fastText sets a tenth of its matrix at random and leaves the rest as the memory was, so that models
+# would differ from run to run, or be NaN. It trains in a process of its own, whose memory the C library sets to zero.
+ZERO_MEMORY = {"MALLOC_PERTURB_": "255"}
+FASTTEXT_CHILD = """
+import json, sys
+from fasttext import train_supervised
+lines, output, kept, settings = sys.argv[1:]
+model = train_supervised(lines, verbose=0, **json.loads(settings))
+if output.endswith(".ftz"):
+    model.quantize(cutoff=int(kept))
+model.save_model(output)
+"""
 FASTTEXT = {
     "dim": 32,
     "bucket": 300_000,
@@ -113,17 +127,18 @@ def _judge(model: Path, examples: Sequence[Example], held: set[str]) -> Judged:
 
 def train_fasttext(examples: Sequence[Example], output: Path) -> None:
     """A fastText classifier (Joulin et al. 2016, arXiv 1607.01759) on words and pairs of words, one thread: the same
-    examples give the same bytes."""
-    from fasttext import train_supervised
-
+    examples give the same bytes. Raises UserError where fastText fails."""
+    kept = int(np.clip(KEPT_PER_TEXT * len(examples), *KEPT))
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "lines.txt"
         text = "".join(f"{LABEL}{example.label} {one_line(example.text)}\n" for example in examples)
         lines.write_text(text, encoding="utf-8")
-        model = train_supervised(str(lines), verbose=0, **FASTTEXT)
-    if output.suffix == ".ftz":
-        model.quantize(cutoff=int(np.clip(KEPT_PER_TEXT * len(examples), *KEPT)))
-    model.save_model(str(output))
+        arguments = [str(lines), str(output), str(kept), json.dumps(FASTTEXT)]
+        command = [sys.executable, "-c", FASTTEXT_CHILD, *arguments]
+        child = subprocess.run(command, env=os.environ | ZERO_MEMORY, capture_output=True, text=True, check=False)
+    if child.returncode:
+        reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
+        raise UserError(f"fastText could not be trained on {len(examples):,} examples: {reason}")
 
 
 def train_linear(examples: Sequence[Example], output: Path) -> None:
