@@ -26,7 +26,8 @@ from pipeline.extraction.blocks import parse
 from pipeline.extraction.choice import choose
 from pipeline.extraction.columns import END, START
 from pipeline.extraction.decode import decode
-from pipeline.extraction.features import Lexicon, Page, describe, features
+from pipeline.extraction.describe import Lexicon, Page, describe
+from pipeline.extraction.features import features
 from pipeline.extraction.model import Model, model_of, scores
 
 FOLDS: Final = 5

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.extraction.columns import ELEMENT, FIRST, LAST, WORDS, WORDS_END
-from pipeline.extraction.features import (
+from pipeline.extraction.describe import (
     LEXICON_SIZES,
     LONG_PATH,
     ODDS,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from pipeline.extraction.blocks import Tree
+    from pipeline.extraction.tree import Tree
     from pipeline.schema import Record
 
 _PAGE_MEMORY = 1_200_000_000  # bytes that a sandboxed backend may take for one page

@@ -4,38 +4,31 @@ A kernel reads tags with a stack of open elements: implied ends, scope barriers,
 references are as in the HTML Standard (13.2), as far as they decide what text stands in which block; formatting
 elements are not reconstructed and nothing is moved out of tables. Time is linear in the page, whatever it holds.
 
-A block is a run of text that no block element interrupts: its bytes lie in one buffer, block after block, with GAP zero
-bytes after each. ``<br>`` is a line end, two of them end the block. ``pre`` is verbatim, formulas are TeX between
-dollar signs, and a row of a data table becomes one block later (see pipeline.extraction.tables).
+A block is a run of text that no block element interrupts. ``<br>`` is a line end, two of them end the block. ``pre`` is
+verbatim, formulas are TeX between dollar signs (see .formulas), and a row of a data table becomes one block later (see
+.tables). What is written is described in .tree, how text is written in .writing.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.extraction.classes import is_hidden, is_unread, read_words
 from pipeline.extraction.columns import (
     DEPTH,
-    ELEMENT,
     ELEMENT_TAG,
-    END,
     FIRST,
     FLAGS,
     GROUP,
     HAS_HEADER,
     HAS_TABLE,
     IS_HIDDEN,
-    KIND,
     LAST,
-    LINK_BYTES,
-    LINKS,
     ORDER,
     PARENT,
-    PLAIN,
-    START,
-    VERBATIM,
     WORDS,
     WORDS_END,
 )
@@ -45,28 +38,20 @@ from pipeline.extraction.elements import (
     FNV_PRIME,
     FNV_START,
     HABITS,
-    LINE_NUMBER,
-    MATHML,
     RAW,
     SCOPE,
     SKIPPED,
     SPECIAL,
     TAG,
-    TEX_IMAGE,
-    UNREAD,
     VOID,
-    class_kind,
     kernel,
-    packed,
     tag_of,
 )
+from pipeline.extraction.formulas import put_formula, read_image, read_math
 from pipeline.extraction.markup import (
     ALT,
-    ALTTEXT,
     ATTRIBUTES,
     CLASS,
-    DISPLAY,
-    ENCODING,
     HIDDEN,
     HREF,
     ID,
@@ -76,89 +61,61 @@ from pipeline.extraction.markup import (
     STYLE,
     TYPE,
     after_greater,
+    as_bytes,
     comment_end,
     contains,
     find_end_tag,
-    put_character,
     read_attributes,
-    read_reference,
     tag_name,
 )
 from pipeline.extraction.tables import CELL_ROOM, join_rows
+from pipeline.extraction.tree import (
+    BLOCK_START,
+    BLOCKS,
+    BREAKS,
+    DEEPEST,
+    ELEMENTS,
+    IMAGES,
+    INLINE,
+    LINK,
+    LINK_COUNT,
+    LINK_END,
+    LINK_TAGS,
+    MOST_ATTRIBUTES,
+    NOSCRIPTS,
+    OVERFLOW,
+    PRE,
+    SKIP,
+    SPACE,
+    STATES,
+    TAGS,
+    TEXT,
+    TITLE_END,
+    TITLE_START,
+    TOP,
+    WORD,
+    Tree,
+)
+from pipeline.extraction.writing import break_block, end_block, read_text
 
 MAX_DEPTH: Final = 512  # elements nested deeper are read as if they stood in the last one
-GAP: Final = 3  # room for what parts cells
 _MAX_WORDS = 16  # of an element's class, id, role and itemprop
 _LONGEST_MARGIN = 64  # bytes before the first text of a line in pre
 _LITTLE_TEXT = 500  # bytes, with which a page may have its text in noscript
 
-# The state of the pass. PRE, SKIP and LINK are the depth of the element that opened them, 0 where none is open. From
-# TAGS on it counts: start tags, those of links and images, inline elements that are open in the innermost block, the
-# greatest depth, the most attributes of a tag.
-(
-    TEXT,
-    BLOCKS,
-    ELEMENTS,
-    WORD,
-    TOP,
-    OVERFLOW,
-    BLOCK_START,
-    SPACE,
-    BREAKS,
-    LINK,
-    LINK_END,
-    LINKED,
-    LINK_COUNT,
-    PRE,
-    SKIP,
-    TEX_START,
-    TEX_END,
-    TITLE_START,
-    TITLE_END,
-    MATH_END,
-    NOSCRIPTS,
-    TAGS,
-    LINK_TAGS,
-    IMAGES,
-    INLINE,
-    DEEPEST,
-    MOST_ATTRIBUTES,
-) = range(27)
-
-_ROOT, _BODY, _HR, _BR, _IMG, _A, _P, _LI, _UL, _OL, _MENU, _DIR, _DL, _DD, _DT = (
-    TAG[name]
-    for name in ["html", "body", "hr", "br", "img", "a", "p", "li", "ul", "ol", "menu", "dir", "dl", "dd", "dt"]
+_ROOT, _BODY, _HR, _BR, _IMG, _A, _P, _LI, _UL, _OL, _DD, _DT, _BUTTON, _SUP = (
+    TAG[name] for name in ["html", "body", "hr", "br", "img", "a", "p", "li", "ul", "ol", "dd", "dt", "button", "sup"]
 )
-_TABLE, _TR, _TD, _TH, _TBODY, _THEAD, _TFOOT, _CAPTION, _PRE, _LISTING, _H1, _H6 = (
-    TAG[name]
-    for name in ["table", "tr", "td", "th", "tbody", "thead", "tfoot", "caption", "pre", "listing", "h1", "h6"]
+_TABLE, _TR, _TD, _TH, _TBODY, _TFOOT, _PRE, _LISTING, _H1, _H6 = (
+    TAG[name] for name in ["table", "tr", "td", "th", "tbody", "tfoot", "pre", "listing", "h1", "h6"]
 )
 _MATH, _SCRIPT, _TITLE, _NOSCRIPT, _PLAINTEXT, _XMP, _UNKNOWN, _TEXTAREA = (
     TAG[name] for name in ["math", "script", "title", "noscript", "plaintext", "xmp", "unknown", "textarea"]
 )
-_SPAN, _CODE, _BUTTON, _SUP = (TAG[name] for name in ["span", "code", "button", "sup"])
-_MATH_NAME, _ANNOTATION_NAME = np.uint64(packed("math")), np.uint64(packed("annotation"))
 
 
-def _bytes(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(text.encode(), np.uint8)
-
-
-_DISPLAY_NONE, _INVISIBLE = _bytes("display:none"), _bytes("visibility:hidden")
-_DIALOG_ROLE = _bytes("dialog")  # a cookie banner, a form to subscribe: it covers the page for a moment
-_X_TEX, _MATH_TEX, _MODE_DISPLAY, _BLOCK_VALUE = map(_bytes, ("x-tex", "math/tex", "mode=display", "block"))
-
-
-class Tree(NamedTuple):
-    """What the pass writes: the state, the text, and a row for each block and each block element (see the columns)."""
-
-    state: NDArray[np.int64]
-    text: NDArray[np.uint8]
-    blocks: NDArray[np.int32]
-    elements: NDArray[np.int32]
-    words: NDArray[np.uint32]
-    stack: NDArray[np.int32]
-    missing: NDArray[np.bool_]  # elements whose end tag is known not to come, by number
+_DIALOG_ROLE = as_bytes("dialog")  # a cookie banner, a form to subscribe: it covers the page for a moment
+_MATH_TEX, _MODE_DISPLAY = as_bytes("math/tex"), as_bytes("mode=display")
 
 
 def parse(page: bytes, url: str = "") -> Tree:
@@ -176,7 +133,7 @@ def parse(page: bytes, url: str = "") -> Tree:
 def _parsed(source: NDArray[np.uint8], address: NDArray[np.uint8], scripting_off: bool) -> Tree:
     tags = count_signs(source) + 2
     tree = Tree(
-        np.zeros(27, np.int64),
+        np.zeros(STATES, np.int64),
         np.empty(len(source) + len(source) // 4 + 2 * tags + 64, np.uint8),  # &nLt; becomes six bytes
         np.empty((2 * tags, 6), np.int32),
         np.empty((tags, 10), np.int32),
@@ -210,7 +167,7 @@ def _parse(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64],
     at, end = 0, len(source)
     while at < end:
         if source[at] != 60:
-            at = _text(source, at, end, tree)
+            at = read_text(source, at, end, tree)
             continue
         following = source[at + 1] if at + 1 < end else 0
         if 97 <= (following | 32) <= 122:
@@ -224,8 +181,8 @@ def _parse(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64],
         elif following == 63:  # ?
             at = after_greater(source, at + 2)
         else:
-            at = _text(source, at, end, tree)
-    _break(tree)
+            at = read_text(source, at, end, tree)
+    break_block(tree)
     while tree.state[TOP] >= 0:
         _pop(tree)
 
@@ -237,165 +194,8 @@ def _push_root(address: NDArray[np.uint8], tree: Tree) -> None:
     root = tree.elements[0]
     root[:] = 0
     root[PARENT], root[ELEMENT_TAG] = -1, _ROOT
-    _read_words(address, 0, len(address), tree, _MAX_WORDS, FNV_START)
+    read_words(address, 0, len(address), tree, _MAX_WORDS, FNV_START)
     root[WORDS_END] = tree.state[WORD]
-
-
-# ---------------------------------------------------------------- text
-@kernel
-def _text(source: NDArray[np.uint8], at: int, end: int, tree: Tree) -> int:
-    """Reads text up to the next ``<`` after the first byte into the buffer; returns where it stopped."""
-    state = tree.state
-    if state[SKIP]:
-        at += 1
-        while at < end and source[at] != 60:
-            at += 1
-        return at
-    if state[PRE]:
-        return _verbatim(source, at, end, tree)
-    while at < end and source[at] <= 32:
-        state[SPACE] = 1
-        at += 1
-    if at == end or (
-        source[at] == 60 and state[SPACE] and at + 1 < end and source[at + 1] > 32 and _is_markup(source[at + 1])
-    ):
-        return at
-    text, place, gap = tree.text, state[TEXT], state[SPACE] or state[BREAKS]
-    first, linked = at, 0  # a "<" that is no markup may be the first byte
-    while at < end and (source[at] != 60 or at == first):
-        byte = source[at]
-        if byte <= 32 or (byte == 0xC2 and at + 1 < end and source[at + 1] == 0xA0):
-            at += 2 if byte == 0xC2 else 1
-            state[SPACE] = gap = 1
-            continue
-        code, code2, after = np.int64(byte), 0, at + 1
-        if byte == 38:
-            code, code2, after = read_reference(source, at, end)
-            if code <= 32 or code == 0xA0:
-                state[SPACE] = gap = 1
-                at = after
-                continue
-        if gap:
-            state[TEXT] = place
-            _put_break(tree)
-            linked += linked > 0 and state[TEXT] > place
-            place, gap = state[TEXT], 0
-        before = place
-        if byte == 38:
-            place = put_character(text, place, code)
-            if code2:
-                place = put_character(text, place, code2)
-        else:
-            text[place] = byte
-            place += 1
-            while after < end and source[after] > 32 and _is_plain(source[after]):
-                text[place] = source[after]
-                place += 1
-                after += 1
-        linked += place - before
-        at = after
-    state[TEXT] = place
-    if state[LINK]:
-        state[LINKED] += linked
-    return at
-
-
-@kernel
-def _is_plain(byte: int) -> bool:
-    """Whether a byte cannot begin markup, a reference or a no-break space."""
-    return byte != 60 and byte != 38 and byte != 0xC2
-
-
-@kernel
-def _is_markup(byte: int) -> bool:
-    """Whether a ``<`` before this byte begins markup."""
-    return 97 <= (byte | 32) <= 122 or byte == 47 or byte == 33 or byte == 63
-
-
-@kernel
-def _put_break(tree: Tree) -> None:
-    """Writes what stands between the text so far and the next: a space, a line end, or the end of the block."""
-    state = tree.state
-    if state[BREAKS] >= 2:
-        _end_block(tree)
-    elif state[TEXT] > state[BLOCK_START]:
-        tree.text[state[TEXT]] = 10 if state[BREAKS] else 32
-        state[TEXT] += 1
-    state[SPACE] = state[BREAKS] = 0
-
-
-@kernel
-def _verbatim(source: NDArray[np.uint8], at: int, end: int, tree: Tree) -> int:
-    """Text inside ``pre``, as it is but for carriage returns, no-break spaces and references."""
-    state, text = tree.state, tree.text
-    first = True
-    while at < end and (first or source[at] != 60):
-        first = False
-        byte = source[at]
-        if byte == 38:
-            code, code2, at = read_reference(source, at, end)
-            state[TEXT] = put_character(text, state[TEXT], 32 if code == 0xA0 else 10 if code == 13 else code)
-            if code2:
-                state[TEXT] = put_character(text, state[TEXT], code2)
-            continue
-        if byte == 13:
-            byte = np.uint8(10)
-            at += at + 1 < end and source[at + 1] == 10
-        elif byte == 0xC2 and at + 1 < end and source[at + 1] == 0xA0:
-            byte = np.uint8(32)
-            at += 1
-        if byte != 10 or state[TEXT] > state[BLOCK_START]:
-            text[state[TEXT]] = byte
-            state[TEXT] += 1
-        at += 1
-    return at
-
-
-@kernel
-def _break(tree: Tree) -> None:
-    """A block element begins or ends here: the block ends, or inside ``pre`` the line."""
-    state = tree.state
-    if not state[PRE]:
-        _end_block(tree)
-    elif state[TEXT] > state[BLOCK_START] and tree.text[state[TEXT] - 1] != 10:
-        tree.text[state[TEXT]] = 10
-        state[TEXT] += 1
-
-
-@kernel
-def _end_block(tree: Tree) -> None:
-    state, text = tree.state, tree.text
-    start, end = state[BLOCK_START], state[TEXT]
-    while end > start and text[end - 1] <= 32:
-        end -= 1
-    if end > start:
-        if state[PRE]:
-            start = _first_line(text, start)
-        element = tree.stack[max(0, state[TOP])]
-        while not HABITS[tree.elements[element, ELEMENT_TAG]] & BLOCK:
-            element = tree.elements[element, PARENT]
-        row = tree.blocks[state[BLOCKS]]
-        row[START], row[END], row[ELEMENT] = start, end, element
-        row[LINK_BYTES], row[LINKS] = min(state[LINKED], end - start), state[LINK_COUNT]
-        row[KIND] = VERBATIM if state[PRE] else PLAIN
-        state[BLOCKS] += 1
-        text[end : end + GAP] = 0
-        state[TEXT] = state[BLOCK_START] = end + GAP
-    else:
-        state[TEXT] = start
-    state[SPACE] = state[BREAKS] = state[LINKED] = 0
-    state[LINK_COUNT] = 1 if state[LINK] else 0
-
-
-@kernel
-def _first_line(text: NDArray[np.uint8], start: int) -> int:
-    """Where the first line begins that is not blank."""
-    at = start
-    while text[at] <= 32:
-        if text[at] == 10:
-            start = at + 1
-        at += 1
-    return start
 
 
 # ---------------------------------------------------------------- tags
@@ -415,7 +215,7 @@ def _start_tag(
     habits = HABITS[tag]
     if habits & (RAW | SKIPPED):
         if tag == _NOSCRIPT and scripting_off:
-            _break(tree)
+            break_block(tree)
             return at
         return _raw_text(source, at, tree, attributes, tag, name)
     if tag == _BR:
@@ -423,9 +223,9 @@ def _start_tag(
     elif tag == _IMG:
         state[IMAGES] += 1
         if attributes[ALT + 1] and not state[SKIP]:
-            _image(source, tree, attributes)
+            read_image(source, tree, attributes)
     elif tag == _MATH:
-        return _math(source, at, tree, attributes)
+        return read_math(source, at, tree, attributes)
     elif habits & BLOCK:
         _open_block(source, tree, attributes, tag)
     elif not habits & VOID:
@@ -465,7 +265,7 @@ def _end_tag(source: NDArray[np.uint8], at: int, tree: Tree) -> int:
 def _close_block(tree: Tree, tag: int) -> None:
     if tree.state[OVERFLOW]:
         tree.state[OVERFLOW] -= 1
-        _break(tree)
+        break_block(tree)
     else:
         _close(tree, tag)
 
@@ -505,7 +305,7 @@ def _open_inline(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.i
         if tag and tree.elements[tree.stack[state[TOP]], ELEMENT_TAG] == tag:
             _push(source, tree, attributes, tag)
     elif tag and (attributes[CLASS + 1] or attributes[STYLE + 1] or attributes[HIDDEN + 1]):
-        if _is_hidden(source, attributes) or _is_unread(source, tree, attributes, tag):
+        if is_hidden(source, attributes) or is_unread(source, tree, attributes, tag):
             _push(source, tree, attributes, tag)
             state[SKIP] = state[TOP]
 
@@ -514,7 +314,7 @@ def _open_inline(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.i
 def _open_block(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> None:
     state = tree.state
     if not _stands_alone(tree):
-        _break(tree)
+        break_block(tree)
     if tag == _HR or tag == _ROOT or (tag == _BODY and state[TOP] and _tag_at(tree, 1) == _BODY):
         return
     if not state[OVERFLOW] and not _close_implied(tree, tag):
@@ -525,9 +325,9 @@ def _open_block(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.in
         return
     _push(source, tree, attributes, tag)
     if not state[SKIP] and (
-        (attributes[CLASS + 1] and _is_unread(source, tree, attributes, tag))
+        (attributes[CLASS + 1] and is_unread(source, tree, attributes, tag))
         or contains(source, attributes[ROLE], attributes[ROLE + 1], _DIALOG_ROLE)
-        or (state[PRE] and (tag == _BUTTON or _is_hidden(source, attributes)))
+        or (state[PRE] and (tag == _BUTTON or is_hidden(source, attributes)))
     ):
         state[SKIP] = state[TOP]
         tree.elements[tree.stack[state[TOP]], FLAGS] |= IS_HIDDEN
@@ -569,16 +369,16 @@ def _push(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], 
     row[:] = 0
     row[PARENT], row[ELEMENT_TAG], row[FIRST], row[DEPTH] = parent, tag, state[BLOCKS], state[TOP] + 1
     row[FLAGS] = tree.elements[parent, FLAGS] & IS_HIDDEN
-    if (attributes[STYLE + 1] or attributes[HIDDEN + 1]) and _is_hidden(source, attributes):
+    if (attributes[STYLE + 1] or attributes[HIDDEN + 1]) and is_hidden(source, attributes):
         row[FLAGS] |= IS_HIDDEN
     row[WORDS] = state[WORD]
     limit = row[WORDS] + _MAX_WORDS
     group = (FNV_START ^ np.uint64(tag)) * FNV_PRIME
-    group = _read_words(source, attributes[CLASS], attributes[CLASS + 1], tree, limit, group)
+    group = read_words(source, attributes[CLASS], attributes[CLASS + 1], tree, limit, group)
     row[GROUP] = np.int64((group >> np.uint64(33)) & np.uint64(0x7FFFFFFF))
     for attribute in (ID, ROLE, ITEMPROP):
         if attributes[attribute + 1]:
-            _read_words(source, attributes[attribute], attributes[attribute + 1], tree, limit, group)
+            read_words(source, attributes[attribute], attributes[attribute + 1], tree, limit, group)
     row[WORDS_END] = state[WORD]
     if tag == _LI:
         tree.elements[parent, ORDER] += 1  # counts the items of a list; its own place is set below
@@ -608,7 +408,7 @@ def _pop(tree: Tree) -> None:
     state = tree.state
     top = state[TOP]
     if top and top == state[PRE]:
-        _end_block(tree)
+        end_block(tree)
         state[PRE] = 0
     if top and top == state[SKIP]:
         state[SKIP] = 0
@@ -637,14 +437,14 @@ def _close(tree: Tree, tag: int) -> None:
     One without an open element is ignored, but for that of a paragraph, which stands for an empty one.
     """
     if tag == _P:
-        _break(tree)
+        break_block(tree)
     in_table = tag == _TABLE or tag == _TR or tag == _TD or tag == _TH or _TBODY_FIRST <= tag <= _TBODY_LAST
     heading = _H1 <= tag <= _H6
     depth = tree.state[TOP]
     while depth > 0:
         open_tag = _tag_at(tree, depth)
         if open_tag == tag or (heading and _H1 <= open_tag <= _H6):
-            _break(tree)
+            break_block(tree)
             _pop_to(tree, depth)
             return
         if open_tag == _TABLE or (HABITS[open_tag] & SCOPE and not in_table):
@@ -709,76 +509,7 @@ def _close_in_table(tree: Tree, first: int, last: int) -> bool:
     return False
 
 
-# ---------------------------------------------------------------- attributes
-@kernel
-def _is_hidden(source: NDArray[np.uint8], attributes: NDArray[np.int64]) -> bool:
-    if attributes[HIDDEN + 1]:
-        return True
-    start, end = attributes[STYLE], attributes[STYLE + 1]
-    hidden = contains(source, start, end, _DISPLAY_NONE) or contains(source, start, end, _INVISIBLE)
-    return hidden and not _class_kinds(source, attributes) & MATHML
-
-
-@kernel
-def _is_unread(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64], tag: int) -> bool:
-    """Whether an element of this class stands only for the eye; "gutter" is also a word for margins of a layout.
-
-    The class "line-numbers" of ``pre`` or its ``code`` says that a script is to add them.
-    """
-    kinds = _class_kinds(source, attributes)
-    in_listing = (tree.state[PRE] > 0 and tag != _CODE) or tag == _TD or tag == _SPAN
-    return kinds & UNREAD > 0 or (in_listing and kinds & LINE_NUMBER > 0)
-
-
-@kernel
-def _class_kinds(source: NDArray[np.uint8], attributes: NDArray[np.int64]) -> int:
-    """What the classes of an element are for, a bit for each kind."""
-    at, end, kinds = attributes[CLASS], attributes[CLASS + 1], 0
-    key = FNV_START
-    while at < end:
-        byte = source[at]
-        if byte <= 32:
-            kinds |= class_kind(key)
-            key = FNV_START
-        else:
-            if 65 <= byte <= 90:
-                byte += 32
-            key = (key ^ np.uint64(byte)) * FNV_PRIME
-        at += 1
-    return kinds | class_kind(key)
-
-
-@kernel
-def _read_words(source: NDArray[np.uint8], start: int, end: int, tree: Tree, limit: int, group: np.uint64) -> np.uint64:
-    """Adds the hashes of the words of two letters or more, up to ``limit``: commentList, comment-list, comment_list.
-
-    Returns ``group`` hashed with all but the digits, which number the items of a list.
-    """
-    state = tree.state
-    key, letters, small = FNV_START, 0, False
-    for at in range(start, end):
-        byte = source[at]
-        folded = byte | np.uint8(32)
-        letter = 97 <= folded <= 122
-        capital = letter and byte != folded
-        if letters and (not letter or (capital and small)):
-            if letters >= 2 and state[WORD] < limit:
-                tree.words[state[WORD]] = np.uint32(key >> np.uint64(32))
-                state[WORD] += 1
-            key, letters = FNV_START, 0
-        if letter:
-            key = (key ^ np.uint64(folded)) * FNV_PRIME
-            letters += 1
-        if not 48 <= byte <= 57:
-            group = (group ^ np.uint64(byte)) * FNV_PRIME
-        small = letter and not capital
-    if letters >= 2 and state[WORD] < limit:
-        tree.words[state[WORD]] = np.uint32(key >> np.uint64(32))
-        state[WORD] += 1
-    return group
-
-
-# ---------------------------------------------------------------- raw text and formulas
+# ---------------------------------------------------------------- raw text
 @kernel
 def _raw_text(
     source: NDArray[np.uint8], at: int, tree: Tree, attributes: NDArray[np.int64], tag: int, name: np.uint64
@@ -799,7 +530,7 @@ def _raw_text(
         state[TITLE_START], state[TITLE_END] = at, end
     if tag == _SCRIPT and not state[SKIP] and contains(source, attributes[TYPE], attributes[TYPE + 1], _MATH_TEX):
         shown = contains(source, attributes[TYPE], attributes[TYPE + 1], _MODE_DISPLAY)
-        _formula(source, at, end, tree, shown)
+        put_formula(source, at, end, tree, shown)
     if tag == _XMP:
         _xmp(source, at, end, tree, attributes)
     if HABITS[tag] & SKIPPED:
@@ -833,116 +564,3 @@ def _nested_end(source: NDArray[np.uint8], at: int, name: np.uint64, end: int) -
         if following < 0:
             return end
         at, end = end + 2, following
-
-
-@kernel
-def _math(source: NDArray[np.uint8], at: int, tree: Tree, attributes: NDArray[np.int64]) -> int:
-    """MathML: its TeX source instead of the presentation, where it has one; else it is read as any inline text."""
-    alt, alt_end = attributes[ALTTEXT], attributes[ALTTEXT + 1]
-    shown = contains(source, attributes[DISPLAY], attributes[DISPLAY + 1], _BLOCK_VALUE)
-    end = -1 if tree.missing[_MATH] else find_end_tag(source, at, _MATH_NAME)
-    if end < 0:
-        tree.missing[_MATH] = True
-        return at
-    place = at
-    while place < end:
-        if source[place] == 60:
-            name, after, _ = tag_name(source, place + 1)
-            if name == _ANNOTATION_NAME:
-                place = read_attributes(source, after, attributes)
-                close = find_end_tag(source, place, _ANNOTATION_NAME)
-                if contains(source, attributes[ENCODING], attributes[ENCODING + 1], _X_TEX) and 0 <= close <= end:
-                    _math_source(source, place, close, tree, shown)
-                    return after_greater(source, end)
-        place += 1
-    if _has_command(source, alt, alt_end):
-        _math_source(source, alt, alt_end, tree, shown)
-        return after_greater(source, end)
-    return at
-
-
-@kernel
-def _math_source(source: NDArray[np.uint8], start: int, end: int, tree: Tree, shown: bool) -> None:
-    if not tree.state[SKIP]:
-        _formula(source, start, end, tree, shown)
-        tree.state[MATH_END] = tree.state[TEXT]
-
-
-@kernel
-def _image(source: NDArray[np.uint8], tree: Tree, attributes: NDArray[np.int64]) -> None:
-    """The TeX that an image is the rendering of, unless it only stands for the MathML before it."""
-    state, start, end = tree.state, attributes[ALT], attributes[ALT + 1]
-    if not (_has_command(source, start, end) or _class_kinds(source, attributes) & TEX_IMAGE):
-        return
-    math_end = state[MATH_END]
-    while start < end and source[start] == 36 and source[end - 1] == 36:
-        start, end = start + 1, end - 1
-    if math_end == 0 or (state[TEXT] != math_end and not state[TEXT] == state[BLOCK_START] == math_end + GAP):
-        _formula(source, start, end, tree, False)
-
-
-@kernel
-def _has_command(source: NDArray[np.uint8], start: int, end: int) -> bool:
-    """Whether a text is TeX for sure: it has a command, at the start or with a brace."""
-    commands = braces = 0
-    for at in range(start, end - 1):
-        commands += source[at] == 92 and 97 <= (source[at + 1] | 32) <= 122
-        braces += source[at] == 123
-        if commands and (at == start or braces):
-            return True
-    return False
-
-
-@kernel
-def _formula(source: NDArray[np.uint8], start: int, end: int, tree: Tree, shown: bool) -> None:
-    """Writes TeX between dollar signs, two where it is ``shown`` on its own; a doubled one is written once."""
-    state, text = tree.state, tree.text
-    while start < end and source[start] <= 32:
-        start += 1
-    if start == end:
-        return
-    if state[SPACE] or state[BREAKS]:
-        _put_break(tree)
-    before = state[TEXT]
-    dollars = 2 if shown else 1
-    text[before : before + dollars] = 36
-    state[TEXT] += dollars
-    at, space = start, False
-    while at < end:
-        code, code2, after = np.int64(source[at]), 0, at + 1
-        if code == 38:
-            code, code2, after = read_reference(source, at, end)
-        if code <= 32 or (source[at] == 38 and code == 0xA0):
-            space = True
-        else:
-            if space:
-                text[state[TEXT]] = 32
-                state[TEXT] += 1
-                space = False
-            if source[at] == 38:
-                state[TEXT] = put_character(text, state[TEXT], code)
-                if code2:
-                    state[TEXT] = put_character(text, state[TEXT], code2)
-            else:
-                text[state[TEXT]] = source[at]
-                state[TEXT] += 1
-        at = after
-    text[state[TEXT] : state[TEXT] + dollars] = 36
-    state[TEXT] += dollars
-    _drop_repeated(tree, before)
-
-
-@kernel
-def _drop_repeated(tree: Tree, start: int) -> None:
-    """Takes back the formula from ``start`` where the one just before it is the same."""
-    state, text = tree.state, tree.text
-    size = state[TEXT] - start
-    former, former_end = state[TEX_START], state[TEX_END]
-    if former >= state[BLOCK_START] and former_end - former == size and start - former_end <= 1:
-        same = True
-        for offset in range(size):
-            same = same and text[former + offset] == text[start + offset]
-        if same:
-            state[TEXT] = former_end
-            return
-    state[TEX_START], state[TEX_END] = start, state[TEXT]

@@ -9,8 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.extraction.columns import ELEMENT, ELEMENT_TAG, END, LINK_BYTES, PARENT, START
+from pipeline.extraction.describe import Page
 from pipeline.extraction.elements import TAG, kernel
-from pipeline.extraction.features import Page
 from pipeline.extraction.measures import TITLE_TOKENS, TOKENS
 from pipeline.extraction.whole import keep_whole
 

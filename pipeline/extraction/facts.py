@@ -12,10 +12,10 @@ from urllib.parse import urljoin
 
 import numpy as np
 
-from pipeline.extraction.blocks import DEEPEST, IMAGES, LINK_TAGS, MOST_ATTRIBUTES, TAGS, TEXT, Tree
 from pipeline.extraction.columns import ELEMENT_TAG, LINK_BYTES
 from pipeline.extraction.decode import clean
 from pipeline.extraction.elements import TAG
+from pipeline.extraction.tree import DEEPEST, IMAGES, LINK_TAGS, MOST_ATTRIBUTES, TAGS, TEXT, Tree
 
 _P, _LI, _TABLE, _FORM, _H1, _H6 = (TAG[name] for name in ["p", "li", "table", "form", "h1", "h6"])
 

@@ -15,8 +15,8 @@ from pipeline.errors import UserError
 from pipeline.extraction import Removed, Source
 from pipeline.extraction.choice import choose
 from pipeline.extraction.columns import ELEMENT, END, LINK_BYTES, START
+from pipeline.extraction.describe import FAMILY_BITS, Page, describe
 from pipeline.extraction.elements import kernel
-from pipeline.extraction.features import FAMILY_BITS, Page, describe
 from pipeline.extraction.measures import LENGTH
 from pipeline.extraction.model import Model, model_of, scores
 from pipeline.extraction.text import render

@@ -38,6 +38,11 @@ _LONGEST_NAME = 32  # of an entity, and a bound on digits
 _REPLACEMENT = 0xFFFD
 
 
+def as_bytes(text: str) -> NDArray[np.uint8]:
+    """What ``contains`` looks for."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
 @kernel
 def tag_name(page: NDArray[np.uint8], at: int) -> tuple[np.uint64, int, bool]:
     """The packed name that starts at ``at``, where it ends, and whether it is a custom element's (has a hyphen).

@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.extraction.describe import LEXICON_SIZES, Lexicon, Page
 from pipeline.extraction.elements import kernel
-from pipeline.extraction.features import AROUND, LEVELS, LEXICON_SIZES, OWN, WIDTH, Features, Lexicon, Page, features
+from pipeline.extraction.features import AROUND, LEVELS, OWN, WIDTH, Features, features
 
 TAPS: Final = 3  # blocks that one convolution looks at
 FARTHEST_STEP: Final = 4  # between two of them

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.extraction.blocks import Tree
 from pipeline.extraction.columns import (
     ELEMENT,
     ELEMENT_TAG,
@@ -29,6 +28,7 @@ from pipeline.extraction.columns import (
     WORDS_END,
 )
 from pipeline.extraction.elements import TAG, hash_of, kernel
+from pipeline.extraction.tree import Tree
 
 _H1, _H6, _LI, _UL, _OL, _QUOTE, _TABLE = (TAG[name] for name in ["h1", "h6", "li", "ul", "ol", "blockquote", "table"])
 _NEWLINE, _SPACE, _HASH, _DASH, _DOT, _QUOTE_MARK, _PIPE, _TICK = 10, 32, 35, 45, 46, 62, 124, 96

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.extraction.blocks import Tree
 from pipeline.extraction.columns import (
     ELEMENT,
     ELEMENT_TAG,
@@ -24,6 +23,7 @@ from pipeline.extraction.columns import (
     VERBATIM,
 )
 from pipeline.extraction.elements import TAG, kernel
+from pipeline.extraction.tree import Tree
 
 _TABLE: Final = TAG["table"]
 # Mean probabilities from which they are kept though the choice left them out. On sites that a model has not seen the

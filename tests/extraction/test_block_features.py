@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.extraction.blocks import parse
-from pipeline.extraction.features import LEXICON_SIZES, ODDS, WIDTH, Lexicon, Page, describe, empty_lexicon, features
+from pipeline.extraction.describe import LEXICON_SIZES, ODDS, Lexicon, Page, describe, empty_lexicon
+from pipeline.extraction.features import WIDTH, features
 from pipeline.extraction.measures import (
     ALONE,
     COMMAS,

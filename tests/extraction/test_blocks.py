@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.extraction.blocks import Tree, parse
+from pipeline.extraction.blocks import parse
 from pipeline.extraction.columns import (
     ELEMENT,
     ELEMENT_TAG,
@@ -26,6 +26,7 @@ from pipeline.extraction.columns import (
 )
 from pipeline.extraction.decode import decode
 from pipeline.extraction.elements import NAMES
+from pipeline.extraction.tree import Tree
 
 UNREAD = (
     "script,style,svg,template,select,canvas,audio,video,datalist,textarea,title,iframe,noembed,noframes,noscript,math"
