@@ -63,8 +63,13 @@ def estimate_shares(mass: NDArray[np.floating], level: str = "kind") -> tuple[Sh
         part = stated_shares(mass, "category") / np.maximum(stated_shares(mass, "group")[place], 1e-12)
         share, low, high = (shares[place] * part for shares in estimate_shares(mass, "group"))
         return share, *_widened(low, high)
-    calibration, stated = load_calibration(), stated_shares(mass, level)
-    confusions = (calibration.kinds if level == "kind" else calibration.groups).astype(np.float64)
+    calibration = load_calibration()
+    confusions = calibration.kinds if level == "kind" else calibration.groups
+    return corrected(stated_shares(mass, level), confusions.astype(np.float64))
+
+
+def corrected(stated: Shares, confusions: NDArray[np.float64]) -> tuple[Shares, Shares, Shares]:
+    """(share, low, high) of kinds or groups whose probabilities sum to ``stated``, given the counts of confusions."""
     share, (low, high) = unmix(stated, confusions), np.percentile(draw_shares(stated, confusions), INTERVAL, axis=0)
     return share, *_widened(np.minimum(low, share), np.maximum(high, share))
 

@@ -106,23 +106,17 @@ class Corpus:
         return parquet, np.cumsum([0, *sizes[:-1]])
 
 
-class Stream:
-    """The documents of a mix, pass after pass. A pass holds each document as often as the mix says, in an order in
-    which every stretch has the mix's proportions.
+class DocumentStream:
+    """Documents, pass after pass. A pass holds each as often as ``repeats`` says, int64 [documents], in an order in
+    which every stretch has the same proportions of categories.
 
     Positions count slots (a document's tokens and its end). Every pass has the same length, so that a position's pass
     is a division and its document a binary search.
     """
 
-    def __init__(self, corpus: Corpus, mix: str, seed: int) -> None:
-        self.corpus, self.seed = corpus, seed
-        if not corpus.folder.exists(mix):
-            raise UserError(f"a stage names the mix {mix}, but {corpus.folder.url} has no such file")
-        self.sha256 = corpus.sha256(mix)
-        self.repeats = repeats_of(corpus, corpus.folder.read_json(mix))
-        self.pass_slots = int((self.repeats * (corpus.tokens.astype(np.int64) + 1)).sum())
-        if not self.pass_slots:
-            raise UserError(f"the mix {mix} reads no document of {corpus.folder.url}: give some category a weight")
+    def __init__(self, corpus: Corpus, repeats: np.ndarray, seed: int) -> None:
+        self.corpus, self.repeats, self.seed = corpus, repeats, seed
+        self.pass_slots = int((repeats * (corpus.tokens.astype(np.int64) + 1)).sum())
         self._pass = lru_cache(maxsize=2)(self._order_of_pass)
 
     def pieces(self, start: int, stop: int) -> list[Piece]:
@@ -158,6 +152,18 @@ class Stream:
         turns = uniform(np.arange(len(totals), dtype=np.uint64), seed)
         order = documents[np.argsort((middles / totals[category] + turns[category]) % 1, kind="stable")]
         return order, np.cumsum(corpus.tokens[order].astype(np.int64) + 1)
+
+
+class Stream(DocumentStream):
+    """The documents of a mix, as often as it says."""
+
+    def __init__(self, corpus: Corpus, mix: str, seed: int) -> None:
+        if not corpus.folder.exists(mix):
+            raise UserError(f"a stage names the mix {mix}, but {corpus.folder.url} has no such file")
+        self.sha256 = corpus.sha256(mix)
+        super().__init__(corpus, repeats_of(corpus, corpus.folder.read_json(mix)), seed)
+        if not self.pass_slots:
+            raise UserError(f"the mix {mix} reads no document of {corpus.folder.url}: give some category a weight")
 
 
 def repeats_of(corpus: Corpus, mix: dict[str, Any]) -> np.ndarray:

@@ -27,7 +27,7 @@ from trainer.model import Transformer, count_parameters
 from trainer.moe import category_divergence, load_metrics, update_bias
 from trainer.optim import make_optimizer
 from trainer.packing import Batch, load_batch
-from trainer.schedule import Schedule
+from trainer.schedule import Schedule, Step
 
 BYTES_PER_PARAMETER = 16  # weight, gradient and two moments in float32
 
@@ -109,18 +109,12 @@ class Training:
         categories = self.corpus.categories
         losses, counts_LCE, balance_loss = backward(self.model, batch, self.config, len(categories))
         counts_LE = counts_LCE.sum(1)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        if not (np.isfinite(losses).all() and norm.isfinite()):
+        norm = update(self.model, self.optimizer, losses, counts_LE, step, self.config.clip)
+        if norm is None:
             raise UserError(
                 f"the loss or the gradient of step {self.progress.step + 1} is not finite: lower the learning rate of "
                 "the next stage, or start anew with a lower one"
             )
-        for group in self.optimizer.param_groups:
-            group["lr"] = step.learning_rate
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        for router, counts_E in zip(self.model.routers(), counts_LE, strict=True):
-            update_bias(router.e_score_correction_bias, counts_E, step.gamma)
 
         loss, loss_by_category, tokens_by_category = by_category(losses, batch, categories)
         self.progress.step += 1
@@ -138,7 +132,7 @@ class Training:
             **load_metrics(counts_LE),
             "lr": step.learning_rate,
             "gamma": step.gamma,
-            "grad_norm": float(norm),
+            "grad_norm": norm,
             "loss_by_category": loss_by_category,
             "tokens_by_category": tokens_by_category,
             "divergence_by_category": {name: divergence[name] for name in tokens_by_category},
@@ -208,6 +202,31 @@ def backward(
         counts.append(torch.stack([count(routing.experts_NK, category.flatten()) for routing in routings]))
         balance_loss += float(balance.detach())
     return np.concatenate(losses), torch.stack(counts).sum(0), balance_loss
+
+
+def update(
+    model: Transformer,
+    optimizer: torch.optim.Optimizer,
+    losses: np.ndarray,
+    counts_LE: torch.Tensor,
+    step: Step,
+    clip: float,
+) -> float | None:
+    """One step of the weights by their gradients, which are used up, and of the routers' biases by the experts' load.
+
+    Returns the norm of the gradient before it was clipped; None, and nothing is changed but the gradient, where it or
+    one of the ``losses`` is not finite.
+    """
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    if not (np.isfinite(losses).all() and norm.isfinite()):
+        return None
+    for group in optimizer.param_groups:
+        group["lr"] = step.learning_rate
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    for router, counts_E in zip(model.routers(), counts_LE, strict=True):
+        update_bias(router.e_score_correction_bias, counts_E, step.gamma)
+    return float(norm)
 
 
 def by_category(losses: np.ndarray, batch: Batch, names: list[str]) -> tuple[float, dict[str, float], dict[str, int]]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.mix.repeats import uniform
-from trainer.data import Corpus, Piece, Stream
+from trainer.data import Corpus, DocumentStream, Piece
 from trainer.loss import IGNORE
 from trainer.schedule import Step
 
@@ -24,7 +24,7 @@ class Batch:
     categories: np.ndarray  # index into Corpus.categories
 
 
-def load_batch(corpus: Corpus, stream: Stream, step: Step) -> Batch:
+def load_batch(corpus: Corpus, stream: DocumentStream, step: Step) -> Batch:
     """The step's sequences: consecutive cuts of its mix's stream. Neighbours share one slot, as target and as token."""
     length = step.stage.sequence
     starts = [step.start + number * length for number in range(step.sequences)]

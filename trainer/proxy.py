@@ -20,11 +20,10 @@ from pipeline.mix.plan import CELLS, solve
 from pipeline.mix.repeats import uniform
 from pipeline.mix.spec import MixSpec
 from trainer.config import TrainConfig
-from trainer.data import Corpus, Stream, repeats_of
-from trainer.loop import backward, make_deterministic
+from trainer.data import Corpus, DocumentStream, repeats_of
+from trainer.loop import backward, make_deterministic, update
 from trainer.loss import IGNORE, cross_entropy
 from trainer.model import Transformer
-from trainer.moe import update_bias
 from trainer.optim import make_optimizer
 from trainer.packing import load_batch, pack
 from trainer.schedule import Schedule
@@ -42,15 +41,6 @@ class Proxy(NamedTuple):
 class Trained(NamedTuple):
     losses: dict[str, float]  # nats a token, by target
     tokens: dict[str, int]  # read, by category
-
-
-class DocumentStream(Stream):
-    """The stream of documents that occur so often in a pass, int64 [documents]."""
-
-    def __init__(self, corpus: Corpus, repeats: np.ndarray, seed: int) -> None:
-        self.corpus, self.repeats, self.seed = corpus, repeats, seed
-        self.pass_slots = int((repeats * (corpus.tokens.astype(np.int64) + 1)).sum())
-        self._pass = lru_cache(maxsize=2)(self._order_of_pass)
 
 
 def train_proxy(run: str, config: TrainConfig, proxy: Proxy, targets: Mapping[str, Sequence[str]]) -> Trained:
@@ -90,7 +80,7 @@ def held_out_of(corpus: Corpus, categories: Sequence[str]) -> np.ndarray:
     return repeats
 
 
-def stream_of(corpus: Corpus, proxy: Proxy) -> Stream:
+def stream_of(corpus: Corpus, proxy: Proxy) -> DocumentStream:
     """The proxy's mix, solved over the documents that are not held out."""
     kept = ~held_out(corpus)
     tokens = np.bincount(corpus.cell, weights=corpus.tokens * kept, minlength=len(corpus.cells))
@@ -110,7 +100,7 @@ def stream_of(corpus: Corpus, proxy: Proxy) -> Stream:
     return stream
 
 
-def train(corpus: Corpus, config: TrainConfig, stream: Stream) -> tuple[Transformer, Counter[int]]:
+def train(corpus: Corpus, config: TrainConfig, stream: DocumentStream) -> tuple[Transformer, Counter[int]]:
     """The trained model, and the tokens that it read by category (index into Corpus.categories)."""
     model = Transformer(config.model, config.recompute)
     model.initialise(config.seed)
@@ -119,15 +109,8 @@ def train(corpus: Corpus, config: TrainConfig, stream: Stream) -> tuple[Transfor
         step = schedule.at(number)
         batch = load_batch(corpus, stream, step)
         losses, counts_LCE, _ = backward(model, batch, config, len(corpus.categories))
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        if not (np.isfinite(losses).all() and norm.isfinite()):
+        if update(model, optimizer, losses, counts_LCE.sum(1), step, config.clip) is None:
             raise UserError("the loss of a proxy is not finite: take a preset with a lower learning rate")
-        for group in optimizer.param_groups:
-            group["lr"] = step.learning_rate
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        for router, counts_E in zip(model.routers(), counts_LCE.sum(1), strict=True):
-            update_bias(router.e_score_correction_bias, counts_E, step.gamma)
         read.update(batch.categories.ravel().tolist())
     return model, read
 

@@ -56,8 +56,8 @@ texts and English data only and often missed; fiction is told from other texts, 
 other; short texts and texts in other languages get broad guesses, which their low probability shows. Chinese
 Common Crawl is unlike the other pages, and the figures on its 40 pages are of few pages: much of its spun spam is
 taken for its topic, and the shares stated for it are far off. Most Chinese pages that were read are of a few
-sites. The correction takes a fifth to a quarter off the error of a mix unlike the training pages, no more, and the
-intervals hold the truth less often than the 90 % they are meant to.
+sites. The correction takes a fifth to a quarter off the error of a mix unlike the training pages, no more; how often
+its intervals hold the truth, where they should in 90 % of cases, stands in the table of shares.
 
 **Size and speed.** {megabytes:.1f} MB and the shared vocabulary of {vocabulary_megabytes:.1f} MB;
 {speed:,.0f} texts of 2,000 characters a CPU second on the machine that trained it.

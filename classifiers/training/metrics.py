@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from classifiers.calibration import draw_shares, unmix
-from classifiers.category import INTERVAL, UNSURE
+from classifiers.category import UNSURE, corrected
 from classifiers.taxonomy import load_taxonomy
 from classifiers.training.category import count_confusions, leaf_tree, spread_weights
 from classifiers.training.data import Document, Page, leaf_numbers
@@ -125,8 +124,8 @@ def share_scores(scores: NDArray[np.float32], pages: list[Page]) -> str:
 
 
 def _share_row(stated: NDArray[np.float64], true: NDArray[np.float64], confusions: NDArray[np.float64]) -> list[float]:
-    low, high = np.percentile(draw_shares(stated, confusions), INTERVAL, axis=0)
-    errors = [float(np.abs(shares - true).sum() / 2) for shares in (stated, unmix(stated, confusions))]
+    best, low, high = corrected(stated, confusions)
+    errors = [float(np.abs(shares - true).sum() / 2) for shares in (stated, best)]
     return [*errors, float(((true >= low) & (true <= high)).mean())]
 
 

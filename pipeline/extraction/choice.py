@@ -8,13 +8,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.extraction.columns import ELEMENT, ELEMENT_TAG, END, LINK_BYTES, PARENT, START
+from pipeline.extraction.columns import END, LINK_BYTES, START
 from pipeline.extraction.describe import Page
-from pipeline.extraction.elements import TAG, kernel
+from pipeline.extraction.elements import kernel
 from pipeline.extraction.measures import TITLE_TOKENS, TOKENS
+from pipeline.extraction.tree import heading_level
 from pipeline.extraction.whole import keep_whole
 
-_H1, _H6 = TAG["h1"], TAG["h6"]
 _SURE: Final = 0.7  # a heading with nothing below it stays where its score is above
 _BEFORE_TEXT: Final = 40  # blocks before the text in which its title is looked for
 _LIKELY_TITLE: Final = 0.1
@@ -28,8 +28,9 @@ def choose(page: Page, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
     chosen = best_expected(probabilities, page.measures[:, TOKENS])
     if chosen.any():
         keep_whole(page.tree, probabilities, chosen)
-        ranks = np.zeros(len(chosen), np.int64)
-        rank_headings(page, ranks)
+        ranks = np.empty(len(chosen), np.int64)
+        for block in range(len(ranks)):
+            ranks[block] = heading_level(page.tree, block)
         before = chosen.copy()
         drop_bare_headings(page, ranks, probabilities, chosen, np.zeros(7, np.int64))
         if not chosen.any():  # a list of headings
@@ -57,20 +58,6 @@ def best_expected(probabilities: NDArray[np.float32], tokens: NDArray[np.float32
             best, end = value, place + 1
     chosen[order[:end]] = True
     return chosen
-
-
-@kernel
-def rank_headings(page: Page, ranks: NDArray[np.int64]) -> None:
-    """1 to 6 for the blocks in h1 to h6, 0 for the others."""
-    blocks, elements = page.tree.blocks, page.tree.elements
-    for block in range(len(ranks)):
-        element = np.int64(blocks[block, ELEMENT])
-        for _ in range(4):
-            if element < 0 or _H1 <= elements[element, ELEMENT_TAG] <= _H6:
-                break
-            element = np.int64(elements[element, PARENT])
-        if element >= 0 and _H1 <= elements[element, ELEMENT_TAG] <= _H6:
-            ranks[block] = elements[element, ELEMENT_TAG] - _H1 + 1
 
 
 @kernel

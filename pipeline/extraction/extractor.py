@@ -11,13 +11,12 @@ import numpy as np
 from pipeline.extraction import Backend, Extracted, Source
 from pipeline.extraction.blocks import count_signs, parse
 from pipeline.extraction.decode import clean, decode
-from pipeline.extraction.facts import head_fields, page_facts, structure
+from pipeline.extraction.facts import HEAD_LIMIT, head_fields, page_facts, structure
 from pipeline.extraction.mojibake import mojibake
 from pipeline.extraction.sandbox import Crash, Timeout
 from pipeline.schema import Record
 
 _MAX_ATTRIBUTES = 1_000  # of one tag; parsers compare each with all others
-_HEAD_BYTES = 65_536  # where a page's head and its linked data are looked for
 _SIGNS_A_TAG = 4  # "<" for each start tag at most: end tags, comments, scripts; beyond it the page is not parsed
 _BINARY = re.compile(
     rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x01\x00|\x7fELF", re.DOTALL
@@ -62,7 +61,7 @@ class PageExtractor:
         counts = structure(source.tree)
         page = Extracted(charset=decoded.charset)
         if facts:
-            fields = head_fields(source.html[:_HEAD_BYTES].decode("utf-8", "ignore"), source.url, _day_after(crawled))
+            fields = head_fields(source.html[:HEAD_LIMIT].decode("utf-8", "ignore"), source.url, _day_after(crawled))
             page.title, page.date = fields["title"], fields["date"]
             page.facts = page_facts(len(html), decoded.replaced, counts, fields)
         page.reason, page.detail = self._over_limit(counts)
@@ -94,7 +93,8 @@ class PageExtractor:
             page.reason, page.quarantined, page.detail = "extract.crashed", True, str(crash)
         else:
             self._judged(page, text, facts)
-            page.removed = removed() if facts else page.removed
+            if facts:
+                page.removed = removed()
 
     def _judged(self, page: Extracted, text: str, facts: bool = True) -> Extracted:
         page.text = clean(text)

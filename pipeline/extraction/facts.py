@@ -40,7 +40,7 @@ def structure(tree: Tree) -> dict[str, int]:
     }
 
 
-_HEAD_CHARACTERS = 65536  # of a page, where its head and its linked data are looked for
+HEAD_LIMIT = 65_536  # bytes or characters of a page, where its head and its linked data are looked for
 _MARK_CHARACTERS = 8192  # after the head, where an element that is marked with the date is looked for
 _TAG_CHARACTERS = 1000  # on either side of a word, where the ends of its tag are looked for
 _LINE_CHARACTERS = 500
@@ -177,7 +177,7 @@ def _head(page: str) -> tuple[dict[str, str], int]:
     """
     found: dict[str, str] = {}
     end = 0
-    for tag in _HEAD.finditer(page, 0, _HEAD_CHARACTERS):
+    for tag in _HEAD.finditer(page, 0, HEAD_LIMIT):
         if tag.lastindex is None:  # </head or <body
             end = tag.start()
             if "title" in found:
@@ -192,11 +192,11 @@ def _head(page: str) -> tuple[dict[str, str], int]:
 def _json_ld(page: str) -> str:
     """The JSON-LD scripts of a page, joined; the last one cut where the search ends."""
     scripts = []
-    at = page.find("application/ld+json", 0, _HEAD_CHARACTERS)
+    at = page.find("application/ld+json", 0, HEAD_LIMIT)
     while at >= 0:
-        end = page.find("</script", at, _HEAD_CHARACTERS)
-        scripts.append(page[at : end if end >= 0 else _HEAD_CHARACTERS])
-        at = page.find("application/ld+json", end, _HEAD_CHARACTERS) if end >= 0 else -1
+        end = page.find("</script", at, HEAD_LIMIT)
+        scripts.append(page[at : end if end >= 0 else HEAD_LIMIT])
+        at = page.find("application/ld+json", end, HEAD_LIMIT) if end >= 0 else -1
     return " ".join(scripts)
 
 
@@ -221,7 +221,7 @@ def _absolute(address: str, url: str) -> str:
 
 def _marked_day(page: str, start: int, latest: str) -> str:
     """The date of the first element soon after the head that is marked as the date of publication."""
-    end = min(start + _MARK_CHARACTERS, _HEAD_CHARACTERS)
+    end = min(start + _MARK_CHARACTERS, HEAD_LIMIT)
     for word, mark in _MARKS:
         for tag in _tags_with(word, page, start, end):
             if mark.match(tag) and (day := _first_day(_MARKED.findall(tag), latest)):

@@ -33,6 +33,7 @@ from pipeline.extraction.columns import (
     VERBATIM,
 )
 from pipeline.extraction.elements import TAG
+from pipeline.extraction.tree import has_lines
 
 CELL_ROOM: Final = 2  # bytes that are free before each cell, for the mark of an empty one
 _TABLE, _TR, _TD, _TH = (TAG[name] for name in ["table", "tr", "td", "th"])
@@ -169,7 +170,7 @@ def _data_rows(
             wide_rows[table] += cells[row] == 2
             cell_before, start = cell, blocks[block, START]
         longest[table] = max(longest[table], blocks[block, END] - start)
-        if blocks[block, KIND] == VERBATIM and _has_lines(text, blocks[block]):
+        if blocks[block, KIND] == VERBATIM and has_lines(text, blocks[block]):
             listings[table] = listings[row] = True
     is_data = np.zeros(len(elements), np.bool_)
     for element in range(len(elements)):
@@ -182,11 +183,3 @@ def _data_rows(
         elif tag == _TR and table >= 0:
             is_data[element] = is_data[table] and not listings[element]
     return is_data
-
-
-@njit(cache=True, nogil=True)
-def _has_lines(text: NDArray[np.uint8], block: NDArray[np.int32]) -> bool:
-    lines = 0
-    for place in range(block[START], block[END]):
-        lines += text[place] == _NEWLINE
-    return lines > 0

@@ -28,7 +28,7 @@ from pipeline.extraction.columns import (
     WORDS_END,
 )
 from pipeline.extraction.elements import TAG, hash_of, kernel
-from pipeline.extraction.tree import Tree
+from pipeline.extraction.tree import Tree, heading_level
 
 _H1, _H6, _LI, _UL, _OL, _QUOTE, _TABLE = (TAG[name] for name in ["h1", "h6", "li", "ul", "ol", "blockquote", "table"])
 _NEWLINE, _SPACE, _HASH, _DASH, _DOT, _QUOTE_MARK, _PIPE, _TICK = 10, 32, 35, 45, 46, 62, 124, 96
@@ -78,7 +78,7 @@ def _render(
         elif tree.blocks[block, KIND] == ROW:
             at = _put_row(tree, before, block, out, at)
         else:
-            line, heading = at, _heading(tree, block)
+            line, heading = at, heading_level(tree, block)
             at = _put_marks(tree, block, heading, out, at, marked)
             at = _copy(tree, block, out, at, line, heading > 0)
         before = block
@@ -119,18 +119,6 @@ def _table_of(tree: Tree, element: int) -> int:
 
 
 @kernel
-def _heading(tree: Tree, block: int) -> int:
-    """The level of the heading that a block is in, 0 where it is in none."""
-    element = np.int64(tree.blocks[block, ELEMENT])
-    while element >= 0:
-        tag = tree.elements[element, ELEMENT_TAG]
-        if _H1 <= tag <= _H6:
-            return np.int64(tag - _H1 + 1)
-        element = np.int64(tree.elements[element, PARENT])
-    return 0
-
-
-@kernel
 def _repeats_heading(tree: Tree, before: int, block: int) -> bool:
     """Whether two blocks are headings of the same words, as a forum has them above a thread and its first post."""
     first, second = tree.blocks[before, START], tree.blocks[block, START]
@@ -140,7 +128,7 @@ def _repeats_heading(tree: Tree, before: int, block: int) -> bool:
     for place in range(size):
         if tree.text[first + place] != tree.text[second + place]:
             return False
-    return _heading(tree, before) > 0 and _heading(tree, block) > 0
+    return heading_level(tree, before) > 0 and heading_level(tree, block) > 0
 
 
 @kernel

@@ -11,6 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.extraction.columns import ELEMENT, ELEMENT_TAG, END, PARENT, START
+from pipeline.extraction.elements import TAG, kernel
+
+_H1, _H6, _NEWLINE = TAG["h1"], TAG["h6"], 10
 GAP: Final = 3  # room for what parts cells
 
 # The state of the pass. PRE, SKIP and LINK are the depth of the element that opened them, 0 where none is open. From
@@ -58,3 +62,24 @@ class Tree(NamedTuple):
     words: NDArray[np.uint32]
     stack: NDArray[np.int32]
     missing: NDArray[np.bool_]  # elements whose end tag is known not to come, by number
+
+
+@kernel
+def heading_level(tree: Tree, block: int) -> int:
+    """The level of the heading that a block is in, 0 where it is in none."""
+    element = np.int64(tree.blocks[block, ELEMENT])
+    while element >= 0:
+        tag = tree.elements[element, ELEMENT_TAG]
+        if _H1 <= tag <= _H6:
+            return np.int64(tag - _H1 + 1)
+        element = np.int64(tree.elements[element, PARENT])
+    return 0
+
+
+@kernel
+def has_lines(text: NDArray[np.uint8], block: NDArray[np.int32]) -> bool:
+    """Whether the text of a block's row has two lines or more."""
+    place, end = block[START], block[END]
+    while place < end and text[place] != _NEWLINE:
+        place += 1
+    return place < end

@@ -23,14 +23,14 @@ from pipeline.extraction.columns import (
     VERBATIM,
 )
 from pipeline.extraction.elements import TAG, kernel
-from pipeline.extraction.tree import Tree
+from pipeline.extraction.tree import Tree, has_lines
 
 _TABLE: Final = TAG["table"]
 # Mean probabilities from which they are kept though the choice left them out. On sites that a model has not seen the
 # scores of both are too low: to keep them there costs no F1.
 _LIKELY_TABLE: Final = 0.03  # with header cells
 _LIKELY_LISTING: Final = 0.2  # of two lines or more
-_NEWLINE, _DOLLAR = 10, 36
+_DOLLAR = 36
 
 
 @kernel
@@ -92,10 +92,7 @@ def _is_set_apart(tree: Tree, block: int) -> bool:
     """Whether a block is a listing of two lines or more, or a formula."""
     start, end = tree.blocks[block, START], tree.blocks[block, END]
     if tree.blocks[block, KIND] == VERBATIM:
-        lines = 0
-        for place in range(start, end):
-            lines += tree.text[place] == _NEWLINE
-        return lines > 0
+        return has_lines(tree.text, tree.blocks[block])
     closed = 0
     for place in range(max(start + 1, end - 3), end):
         closed += tree.text[place] == _DOLLAR

@@ -72,7 +72,7 @@ def read_text(source: NDArray[np.uint8], at: int, end: int, tree: Tree) -> int:
         if gap:
             state[TEXT] = place
             put_break(tree)
-            linked += linked > 0 and state[TEXT] > place
+            linked += linked > 0 and state[TEXT] > place  # the space within a link's text
             place, gap = state[TEXT], 0
         before = place
         if byte == 38:

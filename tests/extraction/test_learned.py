@@ -102,14 +102,17 @@ def test_every_block_is_told_with_its_score() -> None:
 @given(st.lists(st.sampled_from(SOUP)))
 def test_tag_soup_never_raises(pieces: list[str]) -> None:
     """Would catch an index out of range in a kernel."""
-    Learned()(source(" ".join(pieces)))
+    text, removed = Learned()(source(" ".join(pieces)))
+    assert "\0" not in text
+    assert all(line <= text.count("\n") + 1 for line in removed().lines)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400))
 def test_bytes_never_raise(data: bytes) -> None:
     """Would catch a page that stops a run."""
-    make_extractor().extract(b"<html><body>" + data)
+    page = make_extractor().extract(b"<html><body>" + data)
+    assert bool(page.text.strip()) == (page.reason is None)
 
 
 def test_same_page_same_text() -> None:
