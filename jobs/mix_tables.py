@@ -14,6 +14,7 @@ LEVELS = ("kind", "group", "category", "language", "band")
 SLACK_SHOWN = 8  # categories of a list
 NOTED = 5e-5  # a share that shows, of two decimals of a percentage
 WIDTH = 140  # of a line where no terminal limits it
+LEAST = ("took", "short", "docs", "tokens")  # what gives way on a narrow terminal, in this order
 UNITS = ("", "k", "M", "B", "T")
 
 
@@ -27,14 +28,24 @@ def wide_console() -> Console:
     return console
 
 
-def print_mix(mix: dict[str, Any], levels: Sequence[str]) -> None:
+def print_head(mix: dict[str, Any]) -> None:
     console = wide_console()
     console.print(f"mix [bold]{mix['name']}[/bold]: shares are shares of tokens")
     limit = f"no document more than {mix['max_repeats']:g} times"
     console.print(f"{mix['tokens_before']:,} unique tokens, {mix['tokens_after']:,.0f} read in a pass, {limit}\n")
+
+
+def print_mix(mix: dict[str, Any], levels: Sequence[str]) -> None:
+    print_head(mix)
+    console = wide_console()
     for level in levels:
-        console.print(_mix_table(level, totals(mix, level)))
+        console.print(mix_table(level, named_totals(mix, level), console.width))
         console.print()
+
+
+def named_totals(mix: dict[str, Any], level: str) -> list[dict[str, Any]]:
+    """The totals, each named by its level."""
+    return [{level: row.pop("name")} | row for row in totals(mix, level)]
 
 
 def totals(mix: dict[str, Any], level: str) -> list[dict[str, Any]]:
@@ -86,23 +97,40 @@ def _largest(rows: list[dict[str, Any]], field: str) -> str:
     return ", ".join([*shown, f"{rest} more"] if rest else shown)
 
 
-def _mix_table(level: str, rows: list[dict[str, Any]]) -> Table:
-    heads = ("docs", "tokens", "before", "target", "after", "repeats", "short", "took")
-    cells = (
-        (
-            row["name"],
-            amount(row["documents"]),
-            amount(row["unique_tokens"]),
-            f"{row['share_before']:.2%}",
-            f"{row['target_share']:.2%}",
-            f"{row['share_after']:.2%}",
-            f"{row['repeats']:.2f}",
-            _noted(row["shortfall"]),
-            _noted(row["surplus"]),
-        )
-        for row in rows
-    )
-    return table((level, *heads), cells)
+def mix_table(level: str, rows: Sequence[dict[str, Any]], width: int) -> Table:
+    """The largest share after comes first; a column of nothing but empty estimates is left out."""
+    rows = sorted(rows, key=lambda row: (-row["share_after"], row[level]))
+    columns = [
+        (level, [row[level] for row in rows]),
+        ("docs", [amount(row["documents"]) for row in rows]),
+        ("tokens", [amount(row["unique_tokens"]) for row in rows]),
+        ("before", [f"{row['share_before']:.2%}" for row in rows]),
+        ("estimated", [_estimate(row, "estimated_before") for row in rows]),
+        ("target", [f"{row['target_share']:.2%}" for row in rows]),
+        ("after", [f"{row['share_after']:.2%}" for row in rows]),
+        ("estimated", [_estimate(row, "estimated_after") for row in rows]),
+        ("repeats", [f"{row['repeats']:.2f}" for row in rows]),
+        ("short", [_noted(row["shortfall"]) for row in rows]),
+        ("took", [_noted(row["surplus"]) for row in rows]),
+    ]
+    columns = [column for column in columns if any(column[1]) or column[0] != "estimated"]
+    for least in LEAST:
+        if sum(max(map(len, (head, *cells))) + 1 for head, cells in columns) > width:
+            columns = [column for column in columns if column[0] != least]
+    heads, cells = zip(*columns, strict=True)
+    return table(heads, zip(*cells, strict=True))
+
+
+def _estimate(row: dict[str, Any], field: str) -> str:
+    """A share with its interval, such as ``38.9% (36–42)``; empty where there is none."""
+    if field not in row:
+        return ""
+    low, high = row[f"{field}_low"], row[f"{field}_high"]
+    return f"{row[field]:.1%}" + ("" if low is None else f" ({_bound(low)}–{_bound(high)})")
+
+
+def _bound(share: float) -> str:
+    return f"{share * 100:.0f}" if share >= 0.0995 else f"{share * 100:.1f}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

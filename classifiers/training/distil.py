@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,23 +17,12 @@ from sklearn.metrics import precision_recall_fscore_support
 from classifiers.backends import LABEL, load_classifier, one_line, save_linear
 from classifiers.features import hash_texts, load_vocabulary
 from classifiers.linear import LinearModel
+from classifiers.training.fasttext_child import run_child
 from pipeline.errors import UserError
 from rules.sites import registered_domain
 
 HELD_OUT = 0.2  # of the sites
 STRENGTH = 5.0  # of the linear model: the inverse of its L2 penalty
-# With one thread fastText sets a tenth of its matrix at random and leaves the rest as the memory was, so that models
-# would differ from run to run, or be NaN. It trains in a process of its own, whose memory the C library sets to zero.
-ZERO_MEMORY = {"MALLOC_PERTURB_": "255"}
-FASTTEXT_CHILD = """
-import json, sys
-from fasttext import train_supervised
-lines, output, kept, settings = sys.argv[1:]
-model = train_supervised(lines, verbose=0, **json.loads(settings))
-if output.endswith(".ftz"):
-    model.quantize(cutoff=int(kept))
-model.save_model(output)
-"""
 FASTTEXT = {
     "dim": 32,
     "bucket": 300_000,
@@ -133,9 +118,7 @@ def train_fasttext(examples: Sequence[Example], output: Path) -> None:
         lines = Path(folder) / "lines.txt"
         text = "".join(f"{LABEL}{example.label} {one_line(example.text)}\n" for example in examples)
         lines.write_text(text, encoding="utf-8")
-        arguments = [str(lines), str(output), str(kept), json.dumps(FASTTEXT)]
-        command = [sys.executable, "-c", FASTTEXT_CHILD, *arguments]
-        child = subprocess.run(command, env=os.environ | ZERO_MEMORY, capture_output=True, text=True, check=False)
+        child = run_child(lines, output, kept, FASTTEXT)
     if child.returncode:
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
         raise UserError(f"fastText could not be trained on {len(examples):,} examples: {reason}")
