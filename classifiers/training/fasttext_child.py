@@ -1,7 +1,7 @@
 """fastText trained in a process of its own.
 
 With one thread fastText sets a tenth of its matrix at random and leaves the rest as the memory was, so that models
-would differ from run to run, or be NaN. In this process the C library (glibc) sets all memory to zero that it gives out.
+would differ from run to run, or be NaN. Here the C library (glibc) sets all memory that it gives out to zero.
 """
 
 from __future__ import annotations
